@@ -1,0 +1,491 @@
+//! Bounds on what the calls take (clause G8), checked before a store is looked at.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::io;
+
+use serde_json::Value;
+
+use crate::limits::{
+    MAX_JSON_DEPTH, MAX_PAGE, MAX_PLAN_TASKS, MAX_RECORD_BYTES, MAX_REPORT_ITEMS, MAX_WORD_BYTES,
+};
+use crate::{
+    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, Change, ClaimRequest, CompleteTask,
+    Error, EventDraft, FinishOutcome, FinishReport, ListApprovals, ListArtifacts, ListAttempts,
+    ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact, NewAttempt,
+    NewCheckpoint, NewEvent, NewRun, PageRequest, Result, RunUpdate, SaveAgentState,
+    SnapshotRequest, TaskDraft, TaskPlan,
+};
+
+/// What a call takes, and can be checked by itself.
+pub trait Input {
+    /// Checks every bound that can be seen without the store.
+    ///
+    /// # Errors
+    /// `InvalidInput`, naming the first field that breaks a bound, and the bound.
+    fn check(&self) -> Result<()>;
+}
+
+/// Checks a number of rows asked for.
+///
+/// # Errors
+/// `InvalidInput` unless it is from 1 to [`MAX_PAGE`].
+pub fn check_limit(field: &str, limit: u32) -> Result<()> {
+    if (1..=MAX_PAGE).contains(&limit) {
+        return Ok(());
+    }
+    let problem = format!("is {limit}; it must be from 1 to {MAX_PAGE}");
+    Err(Error::invalid_input(field, problem))
+}
+
+/// Checks an open word that a read filters by.
+///
+/// # Errors
+/// `InvalidInput` if it is over [`MAX_WORD_BYTES`].
+pub fn check_word(field: &str, word: &str) -> Result<()> {
+    if word.len() <= MAX_WORD_BYTES {
+        return Ok(());
+    }
+    let problem = format!(
+        "has {} bytes; at most {MAX_WORD_BYTES} are allowed",
+        word.len()
+    );
+    Err(Error::invalid_input(field, problem))
+}
+
+/// The fields of one record: adds up their bytes and remembers where the record is in the call.
+struct Record<'a> {
+    path: &'a str,
+    bytes: usize,
+}
+
+impl<'a> Record<'a> {
+    const fn at(path: &'a str) -> Self {
+        Self { path, bytes: 0 }
+    }
+
+    fn field(&self, name: &str) -> String {
+        match self.path {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) -> Result<&mut Self> {
+        self.add(name, text.len())
+    }
+
+    fn optional_text(&mut self, name: &str, text: Option<&str>) -> Result<&mut Self> {
+        self.text(name, text.unwrap_or_default())
+    }
+
+    fn text_with_content(&mut self, name: &str, text: &str) -> Result<&mut Self> {
+        if text.is_empty() {
+            return Err(Error::invalid_input(self.field(name), "must not be empty"));
+        }
+        self.text(name, text)
+    }
+
+    fn texts(&mut self, name: &str, texts: &[String]) -> Result<&mut Self> {
+        self.add(name, texts.iter().map(String::len).sum())
+    }
+
+    fn word(&mut self, name: &str, word: &str) -> Result<&mut Self> {
+        // The path is put together only for the error: this runs at every call.
+        if word.len() > MAX_WORD_BYTES {
+            check_word(&self.field(name), word)?;
+        }
+        self.add(name, word.len())
+    }
+
+    fn json(&mut self, name: &str, value: &Value) -> Result<&mut Self> {
+        // Depth first: writing a value walks it recursively, and a deep one would end the stack.
+        if is_deeper_than(value, MAX_JSON_DEPTH) {
+            let problem = format!("is nested deeper than {MAX_JSON_DEPTH} levels");
+            return Err(Error::invalid_input(self.field(name), problem));
+        }
+        self.add(name, written_bytes(value))
+    }
+
+    fn add(&mut self, name: &str, bytes: usize) -> Result<&mut Self> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MAX_RECORD_BYTES {
+            let problem = format!("takes its record over {MAX_RECORD_BYTES} bytes");
+            return Err(Error::invalid_input(self.field(name), problem));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether arrays and objects are nested deeper than `levels`, without recursion.
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
+    let mut open = vec![(value, 1)];
+    while let Some((value, level)) = open.pop() {
+        match value {
+            Value::Array(_) | Value::Object(_) if level > levels => return true,
+            Value::Array(items) => open.extend(items.iter().map(|item| (item, level + 1))),
+            Value::Object(fields) => open.extend(fields.values().map(|field| (field, level + 1))),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// How many bytes the value takes when written compactly.
+fn written_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        // Neither a value nor a count can fail to be written; if one did, it could not be stored either.
+        Err(_) => usize::MAX,
+    }
+}
+
+fn check_count(field: &str, count: usize, most: usize) -> Result<()> {
+    if count <= most {
+        return Ok(());
+    }
+    let problem = format!("has {count} entries; at most {most} are allowed");
+    Err(Error::invalid_input(field, problem))
+}
+
+fn check_distinct<I: Eq + Hash>(field: &str, ids: impl Iterator<Item = Option<I>>) -> Result<()> {
+    let mut seen = HashSet::new();
+    for (index, id) in ids.enumerate() {
+        if id.is_some_and(|id| !seen.insert(id)) {
+            let field = format!("{field}[{index}].id");
+            return Err(Error::invalid_input(
+                field,
+                "stands more than once in one call",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn draft(path: &str, draft: &TaskDraft) -> Result<()> {
+    Record::at(path)
+        .text_with_content("title", &draft.title)?
+        .text("objective", &draft.objective)?
+        .texts("acceptance_criteria", &draft.acceptance_criteria)?
+        .texts("verification_steps", &draft.verification_steps)?
+        .texts("allowed_paths", &draft.allowed_paths)?;
+    Ok(())
+}
+
+fn event(path: &str, event: &EventDraft) -> Result<()> {
+    Record::at(path)
+        .text("source", &event.source)?
+        .text("kind", &event.kind)?
+        .text("message", &event.message)?
+        .json("payload", &event.payload)?;
+    Ok(())
+}
+
+fn artifact(path: &str, artifact: &ArtifactDraft) -> Result<()> {
+    let role = artifact.role.as_ref().map_or("", |role| role.as_str());
+    Record::at(path)
+        .word("role", role)?
+        .text("kind", &artifact.kind)?
+        .text("path", &artifact.path)?
+        .json("metadata", &artifact.metadata)?;
+    Ok(())
+}
+
+fn attempt(path: &str, attempt: &AttemptReport) -> Result<()> {
+    Record::at(path)
+        .word("status", attempt.status.as_str())?
+        .text("summary", &attempt.summary)?
+        .optional_text("blocker_signature", attempt.blocker_signature.as_deref())?
+        .json("result", &attempt.result)?;
+    Ok(())
+}
+
+fn settlement(path: &str, summary: Option<&str>, signature: Option<&str>) -> Result<()> {
+    Record::at(path)
+        .optional_text("summary", summary)?
+        .optional_text("blocker_signature", signature)?;
+    Ok(())
+}
+
+fn page(page: PageRequest) -> Result<()> {
+    page.limit
+        .map_or(Ok(()), |limit| check_limit("page.limit", limit))
+}
+
+impl Input for NewRun {
+    fn check(&self) -> Result<()> {
+        Record::at("")
+            .text_with_content("goal", &self.goal)?
+            .text("repo_path", &self.repo_path)?;
+        Ok(())
+    }
+}
+
+impl Input for RunUpdate {
+    fn check(&self) -> Result<()> {
+        let mut record = Record::at("");
+        record.word(
+            "status",
+            self.status.as_ref().map_or("", |status| status.as_str()),
+        )?;
+        if let Change::Set(summary) = &self.summary {
+            record.text("summary", summary)?;
+        }
+        Ok(())
+    }
+}
+
+impl Input for ListRuns {
+    fn check(&self) -> Result<()> {
+        check_word(
+            "status",
+            self.status.as_ref().map_or("", |status| status.as_str()),
+        )?;
+        page(self.page)
+    }
+}
+
+impl Input for SaveAgentState {
+    fn check(&self) -> Result<()> {
+        Record::at("")
+            .word("role", self.role.as_str())?
+            .optional_text("session_id", self.session_id.as_deref())?
+            .optional_text("last_prompt_path", self.last_prompt_path.as_deref())?
+            .optional_text("last_response_path", self.last_response_path.as_deref())?;
+        Ok(())
+    }
+}
+
+impl Input for TaskPlan {
+    fn check(&self) -> Result<()> {
+        check_count("drafts", self.drafts.len(), MAX_PLAN_TASKS)?;
+        for (index, entry) in self.drafts.iter().enumerate() {
+            draft(&format!("drafts[{index}]"), entry)?;
+        }
+        check_distinct("drafts", self.drafts.iter().map(|draft| draft.id))
+    }
+}
+
+impl Input for ListTasks {
+    fn check(&self) -> Result<()> {
+        page(self.page)
+    }
+}
+
+impl Input for CompleteTask {
+    fn check(&self) -> Result<()> {
+        settlement("", Some(&self.summary), None)
+    }
+}
+
+impl Input for BlockTask {
+    fn check(&self) -> Result<()> {
+        settlement(
+            "",
+            self.summary.as_deref(),
+            self.blocker_signature.as_deref(),
+        )
+    }
+}
+
+impl Input for AbandonTask {
+    fn check(&self) -> Result<()> {
+        settlement(
+            "",
+            self.summary.as_deref(),
+            self.blocker_signature.as_deref(),
+        )
+    }
+}
+
+impl Input for ClaimRequest {
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Input for FinishReport {
+    fn check(&self) -> Result<()> {
+        match &self.outcome {
+            FinishOutcome::Completed { summary } => settlement("outcome", Some(summary), None)?,
+            FinishOutcome::Blocked {
+                summary,
+                blocker_signature,
+            }
+            | FinishOutcome::Abandoned {
+                summary,
+                blocker_signature,
+            } => settlement("outcome", summary.as_deref(), blocker_signature.as_deref())?,
+            FinishOutcome::Released => {}
+        }
+        attempt("attempt", &self.attempt)?;
+        check_count("events", self.events.len(), MAX_REPORT_ITEMS)?;
+        for (index, entry) in self.events.iter().enumerate() {
+            event(&format!("events[{index}]"), entry)?;
+        }
+        check_distinct("events", self.events.iter().map(|event| event.id))?;
+        check_count("artifacts", self.artifacts.len(), MAX_REPORT_ITEMS)?;
+        for (index, entry) in self.artifacts.iter().enumerate() {
+            artifact(&format!("artifacts[{index}]"), entry)?;
+        }
+        check_distinct(
+            "artifacts",
+            self.artifacts.iter().map(|artifact| artifact.id),
+        )
+    }
+}
+
+impl Input for NewAttempt {
+    fn check(&self) -> Result<()> {
+        if let Some(fence) = self.fence
+            && fence.task_id != self.task_id
+        {
+            let problem = format!("is on task {}, not on {}", fence.task_id, self.task_id);
+            return Err(Error::invalid_input("fence", problem));
+        }
+        attempt("report", &self.report)
+    }
+}
+
+impl Input for NewEvent {
+    fn check(&self) -> Result<()> {
+        event("draft", &self.draft)
+    }
+}
+
+impl Input for NewArtifact {
+    fn check(&self) -> Result<()> {
+        artifact("draft", &self.draft)
+    }
+}
+
+impl Input for NewApproval {
+    fn check(&self) -> Result<()> {
+        Record::at("")
+            .word("source", self.source.as_str())?
+            .word("verdict", self.verdict.as_str())?
+            .text("rationale", &self.rationale)?
+            .json("payload", &self.payload)?;
+        Ok(())
+    }
+}
+
+impl Input for NewCheckpoint {
+    fn check(&self) -> Result<()> {
+        Record::at("")
+            .word("status", self.status.as_str())?
+            .json("payload", &self.payload)?;
+        Ok(())
+    }
+}
+
+impl Input for ListEvents {
+    fn check(&self) -> Result<()> {
+        page(self.page)
+    }
+}
+
+impl Input for ListAttempts {
+    fn check(&self) -> Result<()> {
+        page(self.page)
+    }
+}
+
+impl Input for ListArtifacts {
+    fn check(&self) -> Result<()> {
+        check_word("role", self.role.as_ref().map_or("", |role| role.as_str()))?;
+        page(self.page)
+    }
+}
+
+impl Input for ListApprovals {
+    fn check(&self) -> Result<()> {
+        check_word(
+            "source",
+            self.source.as_ref().map_or("", |source| source.as_str()),
+        )?;
+        page(self.page)
+    }
+}
+
+impl Input for ListCheckpoints {
+    fn check(&self) -> Result<()> {
+        page(self.page)
+    }
+}
+
+impl Input for SnapshotRequest {
+    fn check(&self) -> Result<()> {
+        self.max_per_list
+            .map_or(Ok(()), |limit| check_limit("max_per_list", limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{RunId, TaskId};
+
+    fn field(result: Result<()>) -> String {
+        match result {
+            Err(Error::InvalidInput { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_record_of_just_the_bound_passes_and_one_byte_more_does_not() {
+        let goal = "g".repeat(MAX_RECORD_BYTES - 1);
+        assert!(NewRun::new(goal.clone(), "p").check().is_ok());
+        assert_eq!(field(NewRun::new(goal, "pp").check()), "repo_path");
+    }
+
+    #[test]
+    fn depth_is_counted_without_recursion() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |value, _| json!([value]));
+        let event = |payload| {
+            NewEvent::new(
+                RunId::generate(),
+                EventDraft::new("s", "k", "m").with_payload(payload),
+            )
+        };
+        assert!(event(nested(MAX_JSON_DEPTH)).check().is_ok());
+        assert_eq!(
+            field(event(nested(MAX_JSON_DEPTH + 1)).check()),
+            "draft.payload"
+        );
+    }
+
+    #[test]
+    fn a_draft_is_named_by_its_index() {
+        let id = TaskId::generate();
+        let plan = |drafts: Vec<TaskDraft>| TaskPlan::new(RunId::generate(), drafts).check();
+        let good = TaskDraft::new("t", "o").with_id(id);
+        assert_eq!(
+            field(plan(vec![good.clone(), TaskDraft::new("", "o")])),
+            "drafts[1].title"
+        );
+        assert_eq!(field(plan(vec![good.clone(), good])), "drafts[1].id");
+    }
+
+    #[test]
+    fn limits_run_from_one_to_the_most() {
+        assert!(check_limit("limit", 1).is_ok() && check_limit("limit", MAX_PAGE).is_ok());
+        assert!(check_limit("limit", 0).is_err() && check_limit("limit", MAX_PAGE + 1).is_err());
+        assert!(check_word("role", &"w".repeat(MAX_WORD_BYTES)).is_ok());
+        assert!(check_word("role", &"w".repeat(MAX_WORD_BYTES + 1)).is_err());
+    }
+}
