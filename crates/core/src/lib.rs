@@ -15,6 +15,7 @@ mod records;
 pub mod rules;
 mod store;
 mod time;
+mod url;
 mod words;
 mod write_queue;
 
@@ -38,6 +39,7 @@ pub use records::{
 };
 pub use store::Store;
 pub use time::Timestamp;
+pub use url::StoreUrl;
 pub use words::{
     AgentRole, ApprovalSource, ApprovalVerdict, AttemptStatus, RunStatus, TaskStatus,
     UnknownTaskStatus,

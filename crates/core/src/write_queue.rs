@@ -184,16 +184,6 @@ fn unavailable(what: &str, outcome: Outcome) -> Error {
     }
 }
 
-struct OnDrop<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
