@@ -40,6 +40,8 @@ pub use records::{
 pub use store::Store;
 pub use time::Timestamp;
 pub use url::StoreUrl;
+#[doc(no_inline)]
+pub use uuid::Uuid;
 pub use words::{
     AgentRole, ApprovalSource, ApprovalVerdict, AttemptStatus, RunStatus, TaskStatus,
     UnknownTaskStatus,

@@ -1,0 +1,157 @@
+//! The URL that names a store: `scheme:location`, with options behind a question mark.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Durability, Error, Result};
+
+/// The URL of a store: `sqlite:runs.db`, `redb:/var/lib/runs.redb`, `sqlite:runs.db?durability=relaxed`,
+/// `memory:`.
+///
+/// The location is taken as it is, up to the first `?`; two slashes after the colon are passed over, so
+/// that `sqlite:///var/lib/runs.db` names the absolute path. Nothing is percent-decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUrl {
+    scheme: String,
+    location: String,
+    options: Vec<(String, String)>,
+}
+
+impl StoreUrl {
+    /// The scheme, in lower case: the name of the backend.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// What stands between the scheme and the options.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The location as the path of a file.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is empty.
+    pub fn file(&self) -> Result<&str> {
+        match self.location.as_str() {
+            "" => Err(invalid(format!(
+                "names no file: write {}:FILE",
+                self.scheme
+            ))),
+            file => Ok(file),
+        }
+    }
+
+    /// The options in their order.
+    pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.options
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The error for an option that the backend does not have.
+    #[must_use]
+    pub fn unknown_option(&self, key: &str, known: &[&str]) -> Error {
+        let known = match known {
+            [] => "it has none".to_owned(),
+            known => format!("it has {}", known.join(", ")),
+        };
+        invalid(format!(
+            "has option {key:?}, which {} does not have; {known}",
+            self.scheme
+        ))
+    }
+
+    /// Reads the value of an option `durability`: `full` or `relaxed`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for any other word.
+    pub fn durability(value: &str) -> Result<Durability> {
+        match value {
+            "full" => Ok(Durability::Full),
+            "relaxed" => Ok(Durability::Relaxed),
+            other => Err(invalid(format!(
+                "has durability {other:?}; it is full or relaxed"
+            ))),
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        let (scheme, rest) = url
+            .split_once(':')
+            .filter(|(scheme, _)| {
+                !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
+            })
+            .ok_or_else(|| {
+                invalid(
+                    "must begin with a backend's name and a colon, as in sqlite:runs.db".to_owned(),
+                )
+            })?;
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (location, options) = rest.split_once('?').unwrap_or((rest, ""));
+        let option = |option: &str| match option.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(invalid(format!("has option {option:?} without a value"))),
+        };
+        Ok(Self {
+            scheme: scheme.to_ascii_lowercase(),
+            location: location.to_owned(),
+            options: options
+                .split('&')
+                .filter(|entry| !entry.is_empty())
+                .map(option)
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.scheme, self.location)?;
+        for (index, (key, value)) in self.options().enumerate() {
+            let mark = if index == 0 { '?' } else { '&' };
+            write!(formatter, "{mark}{key}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+fn invalid(problem: String) -> Error {
+    Error::invalid_input("url", problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_scheme_location_and_options() {
+        let url: StoreUrl = "sqlite:runs.db?durability=relaxed&readers=3"
+            .parse()
+            .unwrap();
+        assert_eq!((url.scheme(), url.file().unwrap()), ("sqlite", "runs.db"));
+        assert_eq!(url.options().collect::<Vec<_>>()[1], ("readers", "3"));
+        assert_eq!(
+            url.to_string(),
+            "sqlite:runs.db?durability=relaxed&readers=3"
+        );
+        let absolute: StoreUrl = "redb:///srv/runs.redb".parse().unwrap();
+        assert_eq!(absolute.location(), "/srv/runs.redb");
+        let memory: StoreUrl = "memory:".parse().unwrap();
+        assert!(memory.file().is_err());
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused() {
+        for text in ["", "runs.db", ":x", "/srv/a:b", "sqlite:a?b"] {
+            assert!(text.parse::<StoreUrl>().is_err(), "{text}");
+        }
+        assert!(StoreUrl::durability("Full").is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Claims (clauses C1 to C5).
+
+use runstore_core::rules::{claims, create, tasks};
+use runstore_core::{
+    Claim, ClaimRequest, ClaimToken, FinishReport, Result, RunId, Task, Timestamp,
+};
+
+use crate::state::State;
+
+impl State {
+    pub(crate) fn claim_next_task(
+        &mut self,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) -> Result<Option<Claim>> {
+        let Some(first) = self.run(request.run_id)?.first_claimable() else {
+            return Ok(None);
+        };
+        let task = self.put_task(tasks::claimed(first.clone(), now)?)?;
+        Ok(Some(Claim { task }))
+    }
+
+    pub(crate) fn finish_task(
+        &mut self,
+        token: ClaimToken,
+        report: FinishReport,
+        now: Timestamp,
+    ) -> Result<Task> {
+        let standing = self.standing(token.task_id);
+        if let Some(standing) = standing
+            && self.run(standing.run_id)?.finished.contains(&token)
+        {
+            return self.get_task(token.task_id);
+        }
+        claims::check_held(token, standing)?;
+        let task = self.get_task(token.task_id)?;
+        let run_id = task.run_id;
+
+        let number = token.attempt_number;
+        let attempt = create::attempt(run_id, task.id, number, report.attempt, now);
+        // Everything that can refuse the report comes before the first change.
+        let attempt_is_stored = self.find_repeated(|run| &run.attempts, &attempt)?.is_some();
+        let mut events = Vec::new();
+        for draft in report.events {
+            let event = create::event(run_id, 0, draft, now);
+            if self.find_repeated(|run| &run.events, &event)?.is_none() {
+                events.push(event);
+            }
+        }
+        let mut artifacts = Vec::new();
+        for draft in report.artifacts {
+            let artifact = create::artifact(run_id, draft, now);
+            if self
+                .find_repeated(|run| &run.artifacts, &artifact)?
+                .is_none()
+            {
+                artifacts.push(artifact);
+            }
+        }
+        let finished = tasks::finished(task, report.outcome, now)?;
+
+        if !attempt_is_stored {
+            self.push_record(run_id, |run| &mut run.attempts, attempt)?;
+        }
+        for event in events {
+            self.push_event(run_id, event)?;
+        }
+        for artifact in artifacts {
+            self.push_record(run_id, |run| &mut run.artifacts, artifact)?;
+        }
+        self.run_mut(run_id)?.finished.insert(token);
+        self.put_task(finished)
+    }
+
+    /// Checks that the task of the claim is still there, before anything else is looked up.
+    pub(crate) fn check_task_of_claim(&self, fence: Option<ClaimToken>) -> Result<()> {
+        match fence {
+            Some(token) if self.find_task(token.task_id).is_none() => {
+                claims::check_held(token, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the fence of a write, if it has one.
+    pub(crate) fn check_fence(&self, fence: Option<ClaimToken>, run_id: RunId) -> Result<()> {
+        match fence {
+            Some(token) => claims::check_fence(token, self.standing(token.task_id), run_id),
+            None => Ok(()),
+        }
+    }
+}
