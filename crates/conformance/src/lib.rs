@@ -1,1 +1,77 @@
-//! Placeholder.
+//! The conformance suite of runstore: proves that a backend keeps the contract of
+//! [`Store`](runstore_core::Store), clause by clause.
+//!
+//! An author of a backend supplies a [`Harness`] and writes one line. Every scenario becomes a test with
+//! a name of its own:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use runstore_conformance::{Fixture, Harness, Provided};
+//! use runstore_core::{Clock, Store};
+//! use runstore_memory::{MemoryOptions, MemoryStore};
+//!
+//! struct Memory;
+//!
+//! #[async_trait]
+//! impl Harness for Memory {
+//!     fn name(&self) -> &str {
+//!         "memory"
+//!     }
+//!
+//!     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>> {
+//!         let store = MemoryStore::open(MemoryOptions::new().with_clock(clock));
+//!         Ok(Box::new(MemoryFixture(store)))
+//!     }
+//! }
+//!
+//! struct MemoryFixture(MemoryStore);
+//!
+//! #[async_trait]
+//! impl Fixture for MemoryFixture {
+//!     fn store(&self) -> Arc<dyn Store> {
+//!         Arc::new(self.0.clone())
+//!     }
+//!
+//!     async fn second_handle(&self) -> Provided<Arc<dyn Store>> {
+//!         Ok(Arc::new(self.0.reopen()))
+//!     }
+//!
+//!     async fn reopen(&mut self) -> Provided<()> {
+//!         self.0.close().await?;
+//!         self.0 = self.0.reopen();
+//!         Ok(())
+//!     }
+//! }
+//!
+//! runstore_conformance::suite!(Memory);
+//! # fn main() {}
+//! ```
+//!
+//! - [`scenarios`] is the one list of what is checked; it drives the macro, [`run_all`] and the report.
+//! - What a harness cannot do is reported as skipped with its reason, and a [`Report`] with a skip is
+//!   never conformant.
+//! - The suite names no backend, sleeps nowhere and bounds no time: the clock is a
+//!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
+//! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
+
+mod cancel;
+mod check;
+mod clause;
+mod context;
+mod dump;
+mod harness;
+mod list;
+mod report;
+mod runner;
+mod scenario;
+mod scenarios;
+mod world;
+
+pub use clause::Clause;
+pub use harness::{Fixture, Harness, Lacking, Provided};
+pub use list::scenarios;
+pub use report::{Report, ScenarioReport, Verdict};
+pub use runner::{Filter, run_all, test_one};
+pub use scenario::Scenario;

@@ -1,0 +1,62 @@
+//! What a scenario is given to work with.
+
+use std::sync::Arc;
+
+use runstore_core::{ManualClock, Store, Timestamp};
+
+use crate::check::Outcome;
+use crate::harness::{Fixture, Harness};
+
+/// A fresh store, the clock that it reads, and the way to more of either.
+pub(crate) struct Context<'h> {
+    harness: &'h dyn Harness,
+    fixture: Box<dyn Fixture>,
+    /// The clock of the store. It stands still until the scenario moves it.
+    pub(crate) clock: ManualClock,
+    /// The first handle on the store.
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl<'h> Context<'h> {
+    pub(crate) async fn new(harness: &'h dyn Harness) -> Outcome<Self> {
+        let clock = ManualClock::new(start());
+        let fixture = harness.fresh(Arc::new(clock.clone())).await?;
+        Ok(Self {
+            harness,
+            store: fixture.store(),
+            fixture,
+            clock,
+        })
+    }
+
+    /// Another store with a clock of its own, independent of this one.
+    pub(crate) async fn another(&self) -> Outcome<Self> {
+        Self::new(self.harness).await
+    }
+
+    /// Another handle on the same data.
+    pub(crate) async fn second_handle(&self) -> Outcome<Arc<dyn Store>> {
+        Ok(self.fixture.second_handle().await?)
+    }
+
+    /// `count` handles on the same data, the first one among them.
+    pub(crate) async fn handles(&self, count: usize) -> Outcome<Vec<Arc<dyn Store>>> {
+        let mut handles = vec![Arc::clone(&self.store)];
+        while handles.len() < count {
+            handles.push(self.second_handle().await?);
+        }
+        Ok(handles)
+    }
+
+    /// Closes the store and opens its data again, as [`store`](Self::store).
+    pub(crate) async fn reopen(&mut self) -> Outcome {
+        self.fixture.reopen().await?;
+        self.store = self.fixture.store();
+        Ok(())
+    }
+}
+
+/// The time at which every scenario begins: 2026-03-01T10:00:00.123456Z.
+pub(crate) fn start() -> Timestamp {
+    Timestamp::from_micros(1_772_359_200_123_456).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,131 @@
+//! All that can be read of a store, to compare two instants or two stores.
+
+use runstore_core::{
+    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
+    Result, RunId, SnapshotRequest, Store,
+};
+use serde_json::{Value, json};
+
+use crate::check::{Outcome, check};
+
+/// All that can be read of a store, by every call that reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Dump(Value);
+
+impl Dump {
+    pub(crate) async fn of(store: &dyn Store) -> Result<Self> {
+        let runs = store.list_runs(ListRuns::all()).await?.items;
+        let mut dumps = Vec::new();
+        for run in &runs {
+            dumps.push(dump_run(store, run.id).await?);
+        }
+        Ok(Self(json!({ "runs": runs, "below": dumps })))
+    }
+
+    /// Where the two differ first, as a path and both values; `None` if they are alike to the order of
+    /// keys and the kind of numbers.
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        difference("store", &self.0, &other.0)
+    }
+}
+
+async fn dump_run(store: &dyn Store, run_id: RunId) -> Result<Value> {
+    let agents = store.list_agent_states(run_id).await?;
+    let mut agents_by_role = Vec::new();
+    for agent in &agents {
+        agents_by_role.push(store.get_agent_state(run_id, agent.role.clone()).await?);
+    }
+    let tasks = store.list_tasks(ListTasks::new(run_id)).await?.items;
+    let mut tasks_by_id = Vec::new();
+    let mut latest_attempts = Vec::new();
+    for task in &tasks {
+        tasks_by_id.push(store.get_task(task.id).await?);
+        latest_attempts.push(store.latest_attempt(task.id).await?);
+    }
+    let approvals = store
+        .list_approvals(ListApprovals::new(run_id))
+        .await?
+        .items;
+    let mut latest_approvals = Vec::new();
+    for approval in &approvals {
+        latest_approvals.push(
+            store
+                .latest_approval(run_id, approval.source.clone())
+                .await?,
+        );
+    }
+    Ok(json!({
+        "run": store.get_run(run_id).await?,
+        "agents": agents,
+        "agentsByRole": agents_by_role,
+        "tasks": tasks,
+        "tasksById": tasks_by_id,
+        "attempts": store.list_attempts(ListAttempts::new(run_id)).await?.items,
+        "latestAttempts": latest_attempts,
+        "recentAttempts": store.recent_attempts(run_id, 12).await?,
+        "events": store.list_events(ListEvents::new(run_id)).await?.items,
+        "recentEvents": store.recent_events(run_id, 50).await?,
+        "artifacts": store.list_artifacts(ListArtifacts::new(run_id)).await?.items,
+        "approvals": approvals,
+        "latestApprovals": latest_approvals,
+        "checkpoints": store.list_checkpoints(ListCheckpoints::new(run_id)).await?.items,
+        "latestCheckpoint": store.latest_checkpoint(run_id).await?,
+        "snapshot": store.snapshot(SnapshotRequest::of_run(run_id)).await?,
+    }))
+}
+
+/// Checks that the store holds what it held before. `what` says which call must have changed nothing.
+#[track_caller]
+pub(crate) fn check_unchanged(
+    store: &dyn Store,
+    before: &Dump,
+    what: &str,
+) -> impl Future<Output = Outcome> {
+    let place = std::panic::Location::caller();
+    async move {
+        let difference = before.difference(&Dump::of(store).await?);
+        check!(
+            difference.is_none(),
+            "{what} must change nothing, but changed {} (before, after), checked at {place}",
+            difference.unwrap_or_default()
+        );
+        Ok(())
+    }
+}
+
+/// Where two JSON values differ first. Unlike `==`, it counts the order of keys.
+pub(crate) fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
+    let differ = || Some(format!("{path}: {} and {}", short(a), short(b)));
+    match (a, b) {
+        (Value::Object(a_fields), Value::Object(b_fields)) => {
+            if !a_fields.keys().eq(b_fields.keys()) {
+                return differ();
+            }
+            let pairs = a_fields.iter().zip(b_fields.values());
+            pairs
+                .filter_map(|((key, a), b)| difference(&format!("{path}.{key}"), a, b))
+                .next()
+        }
+        (Value::Array(a_items), Value::Array(b_items)) => {
+            let pairs = a_items.iter().zip(b_items).enumerate();
+            let within = pairs
+                .filter_map(|(index, (a, b))| difference(&format!("{path}[{index}]"), a, b))
+                .next();
+            let lengths = || {
+                let (a, b) = (a_items.len(), b_items.len());
+                (a != b).then(|| format!("{path}: {a} entries and {b} entries"))
+            };
+            within.or_else(lengths)
+        }
+        _ if a == b => None,
+        _ => differ(),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

@@ -1,0 +1,57 @@
+//! The one list of scenarios. It reads as the contract: a group a subject, a name a promise, and the
+//! clauses that it checks. It drives [`scenarios`], [`suite!`](crate::suite) and the report.
+
+use crate::clause::Clause::*;
+use crate::scenario::Scenario;
+use crate::scenarios as all;
+
+macro_rules! scenario_list {
+    // The dollar sign is handed in, because a macro cannot write one into the macro that it makes.
+    ($dollar:tt $($group:ident { $($name:ident [$($clause:ident)+],)+ })+) => {
+        /// Every scenario of the suite, in the order of the contract.
+        #[must_use]
+        pub fn scenarios() -> Vec<Scenario> {
+            vec![$($(
+                Scenario {
+                    group: stringify!($group),
+                    name: stringify!($name),
+                    clauses: &[$($clause),+],
+                    run: |context| Box::pin(all::$group::$name(context)),
+                },
+            )+)+]
+        }
+
+        /// Makes a test of every scenario: `suite!(MyHarness);` in a file of a backend's `tests` folder.
+        ///
+        /// The argument is an expression that gives a [`Harness`](crate::Harness); it is evaluated once
+        /// a test. The tests are in a module a group, so that `cargo test claims::` runs one group.
+        #[macro_export]
+        macro_rules! suite {
+            ($dollar harness:expr) => {
+                $(
+                    mod $group {
+                        #[allow(unused_imports)]
+                        use super::*;
+                        $(
+                            #[test]
+                            fn $name() {
+                                $dollar crate::test_one(
+                                    &$dollar harness,
+                                    stringify!($group),
+                                    stringify!($name),
+                                );
+                            }
+                        )+
+                    }
+                )+
+            };
+        }
+    };
+}
+
+scenario_list! { $
+    runs {
+        a_new_run_is_planning_with_zero_counters [R1],
+        creating_a_run_writes_its_first_event [R1 J1],
+    }
+}

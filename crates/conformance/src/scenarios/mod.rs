@@ -1,0 +1,3 @@
+//! The scenarios, a file a group. Each is listed in `list.rs`, and nowhere else.
+
+pub(crate) mod runs;
