@@ -1,0 +1,177 @@
+//! The tables of a store and the version of their format. `FORMAT.md` describes them.
+
+use std::path::Path;
+
+use redb::{
+    Database, MultimapTableHandle, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
+    TableHandle,
+};
+use runstore_core::{
+    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, Result, Run, TaskAttempt, Uuid,
+};
+
+use crate::codec::{Json, TaskPlanned, TaskState};
+use crate::error;
+use crate::journal::Journal;
+use crate::table::{Access, Reading, Table, Writing};
+use crate::writer;
+
+/// The version of the format that this version reads and writes.
+const FORMAT: u64 = 1;
+
+/// The table that makes a file of redb a store.
+const META: &str = "runstore_meta";
+/// The entry of [`META`] with the version of the format.
+const META_FORMAT: &str = "format";
+/// The entry of [`META`] with the number of the run that was created last.
+pub(crate) const META_LAST_RUN_NUMBER: &str = "last_run_number";
+
+/// All tables, within one transaction.
+pub(crate) struct Tables<A: Access> {
+    pub(crate) meta: Table<A, &'static str, u64>,
+    pub(crate) runs: Table<A, Uuid, Json<Run>>,
+    pub(crate) run_numbers: Table<A, Uuid, u64>,
+    pub(crate) runs_by_number: Table<A, u64, Uuid>,
+    /// Keyed by run and role. UTF-8 holds no byte `0xff`, so that a run's roles end before it.
+    pub(crate) agents: Table<A, (Uuid, &'static [u8]), Json<AgentState>>,
+    pub(crate) tasks: Table<A, Uuid, Json<TaskPlanned>>,
+    pub(crate) task_states: Table<A, Uuid, Json<TaskState>>,
+    /// Keyed by run, status and position; every write that changes a status keeps it. The entries of
+    /// the pending tasks are the queue that claims are served from.
+    pub(crate) tasks_by_status: Table<A, (Uuid, u8, u64), Uuid>,
+    /// Keyed by task and number of the attempt: the claims that ended with a report (clause C5).
+    pub(crate) finished_claims: Table<A, (Uuid, u32), ()>,
+    pub(crate) attempts: Journal<A, TaskAttempt>,
+    /// Keyed by task and the attempt's number in its run.
+    pub(crate) attempts_by_task: Table<A, (Uuid, u64), ()>,
+    pub(crate) events: Journal<A, Event>,
+    pub(crate) artifacts: Journal<A, Artifact>,
+    pub(crate) approvals: Journal<A, Approval>,
+    pub(crate) checkpoints: Journal<A, Checkpoint>,
+}
+
+impl<A: Access> Tables<A> {
+    pub(crate) fn new(access: A) -> Self {
+        Self {
+            meta: Table::new(access, META),
+            runs: Table::new(access, "runs"),
+            run_numbers: Table::new(access, "run_numbers"),
+            runs_by_number: Table::new(access, "runs_by_number"),
+            agents: Table::new(access, "agents"),
+            tasks: Table::new(access, "tasks"),
+            task_states: Table::new(access, "task_states"),
+            tasks_by_status: Table::new(access, "tasks_by_status"),
+            finished_claims: Table::new(access, "finished_claims"),
+            attempts: Journal::new(access, "attempts", "attempt_ids"),
+            attempts_by_task: Table::new(access, "attempts_by_task"),
+            events: Journal::new(access, "events", "event_ids"),
+            artifacts: Journal::new(access, "artifacts", "artifact_ids"),
+            approvals: Journal::new(access, "approvals", "approval_ids"),
+            checkpoints: Journal::new(access, "checkpoints", "checkpoint_ids"),
+        }
+    }
+}
+
+impl Tables<Writing<'_>> {
+    fn create(&mut self) -> Result<()> {
+        // Named one by one, so that a table that is left out here does not compile.
+        let Self {
+            meta,
+            runs,
+            run_numbers,
+            runs_by_number,
+            agents,
+            tasks,
+            task_states,
+            tasks_by_status,
+            finished_claims,
+            attempts,
+            attempts_by_task,
+            events,
+            artifacts,
+            approvals,
+            checkpoints,
+        } = self;
+        runs.open()?;
+        run_numbers.open()?;
+        runs_by_number.open()?;
+        agents.open()?;
+        tasks.open()?;
+        task_states.open()?;
+        tasks_by_status.open()?;
+        finished_claims.open()?;
+        attempts.open()?;
+        attempts_by_task.open()?;
+        events.open()?;
+        artifacts.open()?;
+        approvals.open()?;
+        checkpoints.open()?;
+        meta.put(META_FORMAT, FORMAT)
+    }
+}
+
+/// What a file of redb holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// No table at all.
+    Nothing,
+    /// A store in the format of this version.
+    Store,
+}
+
+/// Looks at what the file holds.
+///
+/// # Errors
+/// `Incompatible` if it is another application's or of another format.
+pub(crate) fn contents(path: &Path, database: &impl ReadableDatabase) -> Result<Contents> {
+    let transaction = database.begin_read().map_err(error::transaction)?;
+    let names =
+        table_names(&transaction).map_err(|error| error::storage("the list of tables", error))?;
+    if names.is_empty() {
+        return Ok(Contents::Nothing);
+    }
+    if !names.iter().any(|name| name == META) {
+        return Err(foreign(path, None));
+    }
+    let definition = TableDefinition::<&str, u64>::new(META);
+    match transaction.open_table(definition) {
+        Ok(_) => {}
+        Err(TableError::Storage(error)) => return Err(error::in_table(META, error)),
+        Err(error) => return Err(foreign(path, Some(Cause::new(error)))),
+    }
+    match Tables::new(Reading(&transaction)).meta.get(META_FORMAT)? {
+        FORMAT => Ok(Contents::Store),
+        other => Err(error::incompatible(
+            path,
+            &format!("is a store of format {other}, and this version reads format {FORMAT}"),
+            "open it with the version of runstore that wrote it, or a newer one",
+            None,
+        )),
+    }
+}
+
+fn foreign(path: &Path, source: Option<Cause>) -> Error {
+    let found = "is a redb file of another application";
+    error::incompatible(path, found, error::ANOTHER_FILE, source)
+}
+
+fn table_names(transaction: &ReadTransaction) -> redb::Result<Vec<String>> {
+    let tables = transaction.list_tables()?;
+    let multimaps = transaction.list_multimap_tables()?;
+    Ok(tables
+        .map(|table| table.name().to_owned())
+        .chain(multimaps.map(|table| table.name().to_owned()))
+        .collect())
+}
+
+/// Makes the file a store, if it holds nothing yet.
+///
+/// # Errors
+/// As [`contents`].
+pub(crate) fn prepare(path: &Path, database: &Database) -> Result<()> {
+    match contents(path, database)? {
+        Contents::Store => Ok(()),
+        // All tables and the version in one commit: a file has both or neither.
+        Contents::Nothing => writer::write_one(database, |tables| tables.create()),
+    }
+}
