@@ -1,0 +1,64 @@
+//! What the demo and its worker process tell each other: one line of JSON each.
+
+use runstore::{AttemptStatus, RunId, TaskDraft, TaskId};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// What the worker process is to do; the first line that it reads. It ends when its input ends, so that
+/// it does not outlive the demo.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    pub(crate) store: String,
+    pub(crate) run_id: RunId,
+    pub(crate) workers: u16,
+    pub(crate) seed: u64,
+    /// The position of the task that cannot be done as planned.
+    pub(crate) blocked_position: Option<u64>,
+    /// What the replan puts in its place.
+    pub(crate) substitutes: Vec<TaskDraft>,
+    /// After that many settled tasks no other is settled: the process works on and waits to be killed,
+    /// so that there is always one to kill.
+    pub(crate) settle_at_most: Option<usize>,
+}
+
+/// What the worker process says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+pub(crate) enum Message {
+    /// The process took the run up, and gave back what was in progress.
+    Resumed { process_id: u32, requeued: u64 },
+    /// A report on a task took effect.
+    Acknowledged(Acknowledgement),
+    /// A report was refused, for a new plan had taken the task from its worker.
+    Overtaken { task_id: TaskId },
+    /// The remaining work was planned anew; so many tasks are to be settled now in all.
+    Replanned { settlements: u64 },
+    /// It cannot go on.
+    Failed { problem: String },
+}
+
+/// A report that took effect: what must be in the store from then on, whatever is killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Acknowledgement {
+    pub(crate) task_id: TaskId,
+    pub(crate) attempt_number: u32,
+    pub(crate) status: AttemptStatus,
+    pub(crate) title: String,
+}
+
+impl Acknowledgement {
+    /// Whether the task was settled, and not given back.
+    pub(crate) fn is_settlement(&self) -> bool {
+        self.status != AttemptStatus::Failed
+    }
+}
+
+/// Whom the workers tell; an error ends the work, for what was done is to be seen by somebody.
+pub(crate) type Report = Box<dyn Fn(Message) -> Result<(), Failure> + Send + Sync>;

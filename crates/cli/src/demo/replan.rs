@@ -1,0 +1,238 @@
+//! The replan: when a task is blocked, what remains is planned anew, once.
+//!
+//! It takes four calls, and a process can be killed between any two. The first writes a checkpoint with
+//! the whole intent, ids included, so that whoever takes the run up can tell how far it came and end it.
+
+use std::collections::HashSet;
+
+use runstore::{
+    AgentRole, Error, EventId, ListCheckpoints, ListEvents, ListTasks, NewCheckpoint, NewEvent,
+    RunStatus, SaveAgentState, Task, TaskDraft, TaskId, TaskPlan, TaskStatus,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::crew::Crew;
+use super::journal::{Replan, Succession};
+use super::message::Message;
+use crate::failure::{Context, Failure};
+
+/// What is about to be done, in the payload of a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Intent {
+    replan: Replan,
+    drafts: Vec<TaskDraft>,
+}
+
+/// Plans anew if a task is blocked and that was not done yet; ends a replan that was begun.
+pub(crate) async fn replan_if_due(crew: &Crew) -> Result<(), Failure> {
+    let _alone = crew.planning.write().await;
+    let settlements = crew.replan().await.or_fail("cannot plan anew")?;
+    match settlements {
+        Some(settlements) => (crew.report)(Message::Replanned { settlements }),
+        None => Ok(()),
+    }
+}
+
+impl Crew {
+    async fn replan(&self) -> Result<Option<u64>, Error> {
+        let run_id = self.job.run_id;
+        let tasks = self.store.list_tasks(ListTasks::new(run_id)).await?.items;
+        let Some(blocked) = tasks.iter().find(|task| task.status == TaskStatus::Blocked) else {
+            return Ok(None);
+        };
+        let events = self.store.list_events(ListEvents::new(run_id)).await?;
+        if events.items.iter().any(|event| Replan::of(event).is_some()) {
+            return Ok(None);
+        }
+
+        let intent = match self.intent_in_effect(&tasks).await? {
+            Some(intent) => intent,
+            None => self.put_into_effect(&tasks, blocked).await?,
+        };
+        // Nobody else plans this run, so what was read stands until it is written.
+        if self.store.get_run(run_id).await?.replan_count == 0 {
+            self.store.increment_replan(run_id).await?;
+        }
+        let planner = SaveAgentState::new(run_id, AgentRole::Strategy).with_turns(2);
+        self.store.save_agent_state(planner).await?;
+        let event = intent.replan.event();
+        self.store.add_event(NewEvent::new(run_id, event)).await?;
+
+        let settled = tasks.iter().filter(|task| is_settled(task)).count();
+        let planned = intent.drafts.len();
+        Ok(Some((settled + planned) as u64))
+    }
+
+    /// The intent of a replan that a killed process began, if its tasks are in the plan. One whose tasks
+    /// are not never took effect.
+    async fn intent_in_effect(&self, tasks: &[Task]) -> Result<Option<Intent>, Error> {
+        let checkpoints = ListCheckpoints::new(self.job.run_id);
+        let checkpoints = self.store.list_checkpoints(checkpoints).await?.items;
+        let mut intents = checkpoints
+            .iter()
+            .filter_map(|checkpoint| Intent::deserialize(&checkpoint.payload).ok());
+        let planned: HashSet<TaskId> = tasks.iter().map(|task| task.id).collect();
+        let is_planned = |draft: &TaskDraft| draft.id.is_some_and(|id| planned.contains(&id));
+        Ok(intents.find(|intent| intent.drafts.iter().any(is_planned)))
+    }
+
+    async fn put_into_effect(&self, tasks: &[Task], blocked: &Task) -> Result<Intent, Error> {
+        let run_id = self.job.run_id;
+        let intent = self.intent(tasks, blocked);
+        let checkpoint = NewCheckpoint::new(run_id, RunStatus::Planning, json!(intent));
+        self.store.add_checkpoint(checkpoint).await?;
+        let plan = TaskPlan::new(run_id, intent.drafts.iter().cloned());
+        self.store.replace_pending_tasks(plan).await?;
+        Ok(intent)
+    }
+
+    /// What stands in for the blocked task, then all that is open, with what was learned.
+    fn intent(&self, tasks: &[Task], blocked: &Task) -> Intent {
+        let mut drafts: Vec<TaskDraft> = self.job.substitutes.clone();
+        if drafts.is_empty() {
+            let title = format!("Provide what {:?} needs", blocked.title);
+            drafts.push(TaskDraft::new(title, &blocked.objective));
+        }
+        for draft in &mut drafts {
+            draft.id = Some(TaskId::generate());
+        }
+        let mut overtaken = 0;
+        let mut successions = Vec::new();
+        for task in tasks.iter().filter(|task| is_open(task)) {
+            if task.status == TaskStatus::InProgress {
+                overtaken += 1;
+            }
+            let successor = TaskId::generate();
+            successions.push(Succession {
+                abandoned: task.id,
+                successor,
+            });
+            let learned = format!("Do not build on {:?}, which is blocked.", blocked.title);
+            let objective = format!("{}\n{learned}", task.objective);
+            drafts.push(
+                TaskDraft::new(&task.title, objective)
+                    .with_id(successor)
+                    .with_acceptance_criteria(&task.acceptance_criteria)
+                    .with_verification_steps(&task.verification_steps)
+                    .with_allowed_paths(&task.allowed_paths),
+            );
+        }
+        Intent {
+            replan: Replan {
+                event_id: EventId::generate(),
+                blocked: blocked.id,
+                overtaken,
+                successions,
+            },
+            drafts,
+        }
+    }
+}
+
+const fn is_open(task: &Task) -> bool {
+    matches!(task.status, TaskStatus::Pending | TaskStatus::InProgress)
+}
+
+const fn is_settled(task: &Task) -> bool {
+    matches!(task.status, TaskStatus::Completed | TaskStatus::Blocked)
+}
+
+#[cfg(test)]
+#[cfg(feature = "memory")]
+mod tests {
+    use std::sync::Arc;
+
+    use runstore::memory::MemoryStore;
+    use runstore::{ClaimRequest, NewRun, Run, SnapshotCounts, SnapshotRequest, Store};
+
+    use super::*;
+    use crate::demo::message::Job;
+
+    /// A run with one blocked task, one in progress and one pending.
+    async fn blocked() -> (Crew, Run) {
+        let store = MemoryStore::new();
+        let run = store.create_run(NewRun::new("goal", "")).await.unwrap();
+        let drafts = ["a", "b", "c"].map(|title| TaskDraft::new(title, "objective"));
+        let plan = TaskPlan::new(run.id, drafts);
+        let tasks = store.append_tasks(plan).await.unwrap();
+        let block = runstore::BlockTask::new(tasks[0].id);
+        store.block_task(block).await.unwrap();
+        let request = ClaimRequest::of_run(run.id);
+        store.claim_next_task(request).await.unwrap().unwrap();
+        let job = Job {
+            store: "memory:".to_owned(),
+            run_id: run.id,
+            workers: 1,
+            seed: 1,
+            blocked_position: None,
+            substitutes: Vec::new(),
+            settle_at_most: None,
+        };
+        (Crew::new(Arc::new(store), job, Box::new(|_| Ok(()))), run)
+    }
+
+    async fn counts(crew: &Crew, run: &Run) -> SnapshotCounts {
+        let request = SnapshotRequest::of_run(run.id);
+        crew.store.snapshot(request).await.unwrap().counts
+    }
+
+    async fn tasks(crew: &Crew, run: &Run) -> Vec<Task> {
+        let list = ListTasks::new(run.id);
+        crew.store.list_tasks(list).await.unwrap().items
+    }
+
+    async fn assert_replanned_once(crew: &Crew, run: &Run) {
+        let counts = counts(crew, run).await;
+        assert_eq!((counts.pending, counts.abandoned), (3, 2));
+        let run = crew.store.get_run(run.id).await.unwrap();
+        assert_eq!(run.replan_count, 1);
+        let events = ListEvents::new(run.id);
+        let events = crew.store.list_events(events).await.unwrap().items;
+        let replans: Vec<Replan> = events.iter().filter_map(Replan::of).collect();
+        assert_eq!(replans.len(), 1);
+        assert_eq!(replans[0].successions.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_open_is_planned_anew_once() {
+        let (crew, run) = blocked().await;
+        replan_if_due(&crew).await.unwrap();
+        assert_replanned_once(&crew, &run).await;
+        replan_if_due(&crew).await.unwrap();
+        assert_replanned_once(&crew, &run).await;
+    }
+
+    #[tokio::test]
+    async fn a_replan_that_was_killed_after_its_plan_is_ended_and_not_repeated() {
+        let (crew, run) = blocked().await;
+        let tasks = tasks(&crew, &run).await;
+        crew.put_into_effect(&tasks, &tasks[0]).await.unwrap();
+        replan_if_due(&crew).await.unwrap();
+        assert_replanned_once(&crew, &run).await;
+    }
+
+    #[tokio::test]
+    async fn a_replan_that_was_killed_after_its_count_counts_once() {
+        let (crew, run) = blocked().await;
+        let tasks = tasks(&crew, &run).await;
+        crew.put_into_effect(&tasks, &tasks[0]).await.unwrap();
+        crew.store.increment_replan(run.id).await.unwrap();
+        replan_if_due(&crew).await.unwrap();
+        assert_replanned_once(&crew, &run).await;
+    }
+
+    #[tokio::test]
+    async fn an_intent_that_never_took_effect_is_made_anew() {
+        let (crew, run) = blocked().await;
+        let tasks = tasks(&crew, &run).await;
+        let intent = crew.intent(&tasks, &tasks[0]);
+        let checkpoint = NewCheckpoint::new(run.id, RunStatus::Planning, json!(intent));
+        crew.store.add_checkpoint(checkpoint).await.unwrap();
+        replan_if_due(&crew).await.unwrap();
+        assert_replanned_once(&crew, &run).await;
+        let stale = intent.drafts[0].id.unwrap();
+        assert!(crew.store.get_task(stale).await.is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading a plan, and telling what is wrong with one.
+
+use std::fmt::{self, Display};
+use std::path::Path;
+
+use runstore::rules::input::Input;
+use runstore::{Error, NewRun, RunId, TaskDraft, TaskPlan};
+use serde::Deserialize;
+use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
+
+use crate::failure::{Context, Failure};
+
+const BUILT_IN: &str = include_str!("../../../examples/plans/multi-tenant-billing.json");
+
+/// A goal with the tasks toward it.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "an object with goal, repoPath and tasks, or a list of tasks"
+)]
+pub(crate) struct Plan {
+    #[serde(deserialize_with = "text_with_content")]
+    pub(crate) goal: String,
+    pub(crate) repo_path: String,
+    pub(crate) tasks: Tasks,
+    /// What the replan adds in place of the task that got blocked.
+    #[serde(default)]
+    pub(crate) replan: Vec<PlannedTask>,
+}
+
+/// One task at least.
+#[derive(Debug)]
+pub(crate) struct Tasks(Vec<PlannedTask>);
+
+/// A task as it stands in a plan. All fields are needed and no other is known, so that a typing error
+/// is told and not lost.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a task, which is an object"
+)]
+pub(crate) struct PlannedTask {
+    #[serde(deserialize_with = "text_with_content")]
+    title: String,
+    objective: String,
+    acceptance_criteria: Vec<String>,
+    verification_steps: Vec<String>,
+    allowed_paths: Vec<String>,
+}
+
+impl Plan {
+    /// Reads the plan in `file`, or the built-in one, and checks all of it.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
+        let Some(file) = file else {
+            return Self::parse("the built-in plan", BUILT_IN.as_bytes());
+        };
+        let name = file.display().to_string();
+        let text = std::fs::read(file).or_fail(format!("cannot read the plan {name}"))?;
+        Self::parse(&name, &text)
+    }
+
+    fn parse(name: &str, text: &[u8]) -> Result<Self, Failure> {
+        let plan = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'[') => Self {
+                goal: format!("Carry out {name}"),
+                repo_path: ".".to_owned(),
+                tasks: from_json(name, text)?,
+                replan: Vec::new(),
+            },
+            _ => from_json(name, text)?,
+        };
+        plan.check().map_err(|error| match error {
+            Error::InvalidInput { field, problem } => refusal(name, &field, problem),
+            error => refusal(name, "", error),
+        })?;
+        Ok(plan)
+    }
+
+    pub(crate) fn new_run(&self) -> NewRun {
+        NewRun::new(&self.goal, &self.repo_path)
+    }
+
+    pub(crate) fn drafts(&self) -> impl Iterator<Item = TaskDraft> {
+        self.tasks.0.iter().map(PlannedTask::draft)
+    }
+
+    /// The bounds of the store (clause G8), before there is one.
+    fn check(&self) -> Result<(), Error> {
+        self.new_run().check()?;
+        let check = |drafts: Vec<TaskDraft>, list: &str| {
+            let checked = TaskPlan::new(RunId::generate(), drafts).check();
+            checked.map_err(|error| match error {
+                Error::InvalidInput { field, problem } => {
+                    Error::invalid_input(field.replacen("drafts", list, 1), problem)
+                }
+                error => error,
+            })
+        };
+        check(self.drafts().collect(), "tasks")?;
+        check(
+            self.replan.iter().map(PlannedTask::draft).collect(),
+            "replan",
+        )
+    }
+}
+
+impl PlannedTask {
+    pub(crate) fn draft(&self) -> TaskDraft {
+        TaskDraft::new(&self.title, &self.objective)
+            .with_acceptance_criteria(&self.acceptance_criteria)
+            .with_verification_steps(&self.verification_steps)
+            .with_allowed_paths(&self.allowed_paths)
+    }
+}
+
+impl Tasks {
+    pub(crate) const fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<'de> Deserialize<'de> for Tasks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(TasksVisitor)
+    }
+}
+
+/// Looks at the number while the list is read: an error afterwards would not know where the list is.
+struct TasksVisitor;
+
+impl<'de> Visitor<'de> for TasksVisitor {
+    type Value = Tasks;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of tasks")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tasks, A::Error> {
+        let mut tasks = Vec::new();
+        while let Some(task) = list.next_element()? {
+            tasks.push(task);
+        }
+        if tasks.is_empty() {
+            return Err(de::Error::custom("there must be at least one task"));
+        }
+        Ok(Tasks(tasks))
+    }
+}
+
+fn text_with_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() {
+        return Err(de::Error::custom("must not be empty"));
+    }
+    Ok(text)
+}
+
+fn from_json<T: DeserializeOwned>(name: &str, text: &[u8]) -> Result<T, Failure> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        refusal(name, &path, error.into_inner())
+    })?;
+    let end = deserializer.end();
+    end.map_err(|error| refusal(name, "", error))?;
+    Ok(value)
+}
+
+/// One line with the file, the place and the reason; JSON's own errors end in line and column.
+fn refusal(name: &str, path: &str, reason: impl Display) -> Failure {
+    Failure::new(match path {
+        // The document itself, and a place that its end left open.
+        "" | "." | "?" => format!("{name} is no plan: {reason}"),
+        path => format!("{name} is no plan: {path}: {reason}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_plan_is_a_plan() {
+        let plan = Plan::read(None).unwrap();
+        assert!((35..=45).contains(&plan.tasks.count()));
+        assert!(!plan.replan.is_empty());
+    }
+}
