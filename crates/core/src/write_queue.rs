@@ -81,7 +81,7 @@ pub struct WriteQueue<J> {
 impl<J: Send + 'static> WriteQueue<J> {
     /// Starts the writer on a thread of its own. `apply` is called with each batch, in the order of the
     /// queue: it applies and commits the batch and answers every write in it. It is dropped when the
-    /// queue is closed, and with it the engine.
+    /// queue is closed, and with it the engine; if the system gives no thread, on the caller's.
     ///
     /// # Errors
     /// `Unavailable` if the system gives no thread.
@@ -119,7 +119,8 @@ impl<J: Send + 'static> WriteQueue<J> {
         let closed = || unavailable("the store is closed", Outcome::NotApplied);
         let place = sender.ok_or_else(closed)?;
         let (reply, answer) = oneshot::channel();
-        place.send(job(Reply(reply))).await.map_err(|_| closed())?;
+        let gone = |_| unavailable("the writer is gone", Outcome::NotApplied);
+        place.send(job(Reply(reply))).await.map_err(gone)?;
         // Held no longer than needed: the queue is closed when the last sender is gone.
         drop(place);
         answer

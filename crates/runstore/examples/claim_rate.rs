@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
         let rate = rate(&store, run_id, callers, claims).await;
         println!("{callers:>3} callers, {claims} claims: {rate:.0} claims a second");
     }
-    for waiting in [claims * 5, claims * 500] {
+    for waiting in [claims * 5, claims * 50] {
         let run_id = planned(&*store, waiting).await?;
         let rate = rate(&store, run_id, 1, claims).await;
         println!(

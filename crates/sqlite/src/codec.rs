@@ -1,0 +1,253 @@
+//! Rows to records and back.
+
+use runstore_core::rules::retry::Created;
+use runstore_core::{
+    AgentState, Cause, Error, Result, Run, Task, TaskStanding, TaskStatus, Timestamp, Uuid,
+};
+use serde_json::Value;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Decode, Row, Sqlite, Type};
+
+use crate::error::engine;
+
+pub(crate) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+/// The beginning of every statement that reads records of a kind, completed by the rest of the statement.
+macro_rules! select {
+    (Run, $($rest:expr),+) => {
+        concat!(
+            "SELECT seq, id, status, cycle_count, replan_count, current_task_id, created_at, updated_at, ",
+            "summary, goal, repo_path FROM runs ", $($rest),+
+        )
+    };
+    (AgentState, $($rest:expr),+) => {
+        concat!(
+            "SELECT run_id, role, turns, rotation_count, updated_at, session_id, last_prompt_path, ",
+            "last_response_path FROM agents ", $($rest),+
+        )
+    };
+    (Task, $($rest:expr),+) => {
+        concat!(
+            "SELECT id, run_id, position, status, attempt_count, updated_at, created_at, ",
+            "blocker_signature, implementation_summary, title, objective, acceptance_criteria, ",
+            "verification_steps, allowed_paths FROM tasks ", $($rest),+
+        )
+    };
+    (Event, $($rest:expr),+) => {
+        concat!(
+            "SELECT run_id, seq, event_id, ts, source, kind, message, payload FROM events ",
+            $($rest),+
+        )
+    };
+    (TaskAttempt, $($rest:expr),+) => {
+        concat!(
+            "SELECT seq, id, run_id, task_id, attempt_number, status, created_at, blocker_signature, ",
+            "summary, result FROM attempts ", $($rest),+
+        )
+    };
+    (Artifact, $($rest:expr),+) => {
+        concat!(
+            "SELECT seq, id, run_id, role, created_at, kind, path, metadata FROM artifacts ",
+            $($rest),+
+        )
+    };
+    (Approval, $($rest:expr),+) => {
+        concat!(
+            "SELECT seq, id, run_id, source, verdict, created_at, rationale, payload FROM approvals ",
+            $($rest),+
+        )
+    };
+    (Checkpoint, $($rest:expr),+) => {
+        concat!(
+            "SELECT seq, id, run_id, status, created_at, payload FROM checkpoints ", $($rest),+
+        )
+    };
+}
+pub(crate) use select;
+
+/// A record that is kept as a row.
+pub(crate) trait Record: Sized + Send {
+    const TABLE: &'static str;
+
+    /// The column that the records of a list are numbered by (clause G6).
+    const NUMBER: &'static str;
+
+    fn from_row(row: &Columns<'_>) -> Result<Self>;
+}
+
+/// A record that can be found by its own id.
+pub(crate) trait Named: Record + Created {
+    /// The statement that finds it.
+    const BY_ID: &'static str;
+}
+
+/// A row of a table.
+pub(crate) struct Columns<'r> {
+    table: &'static str,
+    row: &'r SqliteRow,
+}
+
+impl<'r> Columns<'r> {
+    pub(crate) fn of<T: Record>(row: &'r SqliteRow) -> Self {
+        Self {
+            table: T::TABLE,
+            row,
+        }
+    }
+
+    pub(crate) fn get<T>(&self, column: &str) -> Result<T>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite>,
+    {
+        self.row
+            .try_get(column)
+            .map_err(|error| engine(&self.place(column), error))
+    }
+
+    pub(crate) fn id<T: From<Uuid>>(&self, column: &str) -> Result<T> {
+        self.get::<Uuid>(column).map(T::from)
+    }
+
+    pub(crate) fn optional_id<T: From<Uuid>>(&self, column: &str) -> Result<Option<T>> {
+        Ok(self.get::<Option<Uuid>>(column)?.map(T::from))
+    }
+
+    pub(crate) fn word<T: From<String>>(&self, column: &str) -> Result<T> {
+        self.get::<String>(column).map(T::from)
+    }
+
+    pub(crate) fn time(&self, column: &str) -> Result<Timestamp> {
+        let micros = self.get(column)?;
+        Timestamp::from_micros(micros).ok_or_else(|| {
+            let problem = format!("{micros} is outside the years 1 to 9999");
+            Error::corrupt(self.place(column), problem, None)
+        })
+    }
+
+    pub(crate) fn count(&self, column: &str) -> Result<u32> {
+        self.get(column)
+    }
+
+    fn status(&self, column: &str) -> Result<TaskStatus> {
+        let word: &str = self.get(column)?;
+        let status = word.parse();
+        status.map_err(|error| self.corrupt(column, "is no status of a task", error))
+    }
+
+    pub(crate) fn json(&self, column: &str) -> Result<Value> {
+        let value = serde_json::from_str(self.get(column)?);
+        value.map_err(|error| self.corrupt(column, "is not JSON", error))
+    }
+
+    fn texts(&self, column: &str) -> Result<Vec<String>> {
+        let texts = serde_json::from_str(self.get(column)?);
+        texts.map_err(|error| self.corrupt(column, "is not a list of texts in JSON", error))
+    }
+
+    fn corrupt(
+        &self,
+        column: &str,
+        problem: &str,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> Error {
+        Error::corrupt(self.place(column), problem, Some(Cause::new(error)))
+    }
+
+    /// Which value of which record, for an error.
+    fn place(&self, column: &str) -> String {
+        let table = self.table;
+        let id = |column| self.row.try_get::<Uuid, _>(column);
+        match id("id").or_else(|_| id("run_id")) {
+            Ok(id) => format!("{table}.{column} of {id}"),
+            Err(_) => format!("{table}.{column}"),
+        }
+    }
+}
+
+impl Record for Run {
+    const TABLE: &'static str = "runs";
+    const NUMBER: &'static str = "seq";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            goal: row.get("goal")?,
+            repo_path: row.get("repo_path")?,
+            status: row.word("status")?,
+            summary: row.get("summary")?,
+            cycle_count: row.count("cycle_count")?,
+            replan_count: row.count("replan_count")?,
+            current_task_id: row.optional_id("current_task_id")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+        })
+    }
+}
+
+impl Record for AgentState {
+    const TABLE: &'static str = "agents";
+    const NUMBER: &'static str = "role";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            run_id: row.id("run_id")?,
+            role: row.word("role")?,
+            session_id: row.get("session_id")?,
+            turns: row.count("turns")?,
+            rotation_count: row.count("rotation_count")?,
+            last_prompt_path: row.get("last_prompt_path")?,
+            last_response_path: row.get("last_response_path")?,
+            updated_at: row.time("updated_at")?,
+        })
+    }
+}
+
+impl Record for Task {
+    const TABLE: &'static str = "tasks";
+    const NUMBER: &'static str = "position";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            run_id: row.id("run_id")?,
+            position: row.get("position")?,
+            title: row.get("title")?,
+            objective: row.get("objective")?,
+            acceptance_criteria: row.texts("acceptance_criteria")?,
+            verification_steps: row.texts("verification_steps")?,
+            allowed_paths: row.texts("allowed_paths")?,
+            status: row.status("status")?,
+            attempt_count: row.count("attempt_count")?,
+            implementation_summary: row.get("implementation_summary")?,
+            blocker_signature: row.get("blocker_signature")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+        })
+    }
+}
+
+impl Record for TaskStanding {
+    const TABLE: &'static str = "tasks";
+    const NUMBER: &'static str = "position";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            run_id: row.id("run_id")?,
+            status: row.status("status")?,
+            attempt_count: row.count("attempt_count")?,
+        })
+    }
+}
+
+/// A number that the store counts, as SQLite keeps it.
+pub(crate) fn integer(number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(|error| Error::Backend {
+        what: format!("{number} is more than SQLite can count"),
+        source: Some(Cause::new(error)),
+    })
+}
+
+/// A list of texts as JSON.
+pub(crate) fn texts(list: &[String]) -> String {
+    Value::from(list).to_string()
+}

@@ -1,0 +1,215 @@
+//! The entries of a run's journal: how each kind is read, found and added.
+
+use runstore_core::{AgentRole, Approval, Artifact, Checkpoint, Event, Result, RunId, TaskAttempt};
+use sqlx::query;
+
+use crate::codec::{Columns, Named, Query, Record, select};
+
+/// An entry of a run's journal. Entries are only ever added, and go with their run.
+pub(crate) trait Entry: Named {
+    /// The statement that lists those of a run, newest first.
+    const NEWEST_OF_RUN: &'static str;
+
+    fn run_id(&self) -> RunId;
+
+    /// The statement that adds it and gives its number, or no row if there is no such run.
+    fn insert(&self) -> Query;
+
+    /// The entry under the number that it was given.
+    fn numbered(self, _seq: u64) -> Self {
+        self
+    }
+}
+
+/// Adds how entries of a kind are found and added. The columns follow the run's id, which is the first
+/// parameter.
+macro_rules! entry {
+    (
+        $record:ident by $id:literal, into $table:literal, $columns:literal,
+        $select:literal, |$entry:ident| [$($value:expr),+ $(,)?]
+        $(, $numbered:item)?
+    ) => {
+        impl Named for $record {
+            const BY_ID: &'static str = select!($record, "WHERE ", $id, " = ?");
+        }
+
+        impl Entry for $record {
+            const NEWEST_OF_RUN: &'static str =
+                select!($record, "WHERE run_id = ? ORDER BY seq DESC LIMIT ?");
+
+            fn run_id(&self) -> RunId {
+                self.run_id
+            }
+
+            fn insert(&self) -> Query {
+                let $entry = self;
+                let insert = query(concat!(
+                    "INSERT INTO ", $table, " (run_id, ", $columns, ") SELECT id, ", $select,
+                    " FROM runs WHERE id = ?1 RETURNING seq",
+                ));
+                insert.bind(self.run_id.as_uuid())$(.bind($value))+
+            }
+
+            $($numbered)?
+        }
+    };
+}
+
+impl Record for Event {
+    const TABLE: &'static str = "events";
+    const NUMBER: &'static str = "seq";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            run_id: row.id("run_id")?,
+            seq: row.get("seq")?,
+            event_id: row.optional_id("event_id")?,
+            ts: row.time("ts")?,
+            source: row.get("source")?,
+            kind: row.get("kind")?,
+            message: row.get("message")?,
+            payload: row.json("payload")?,
+        })
+    }
+}
+
+entry!(
+    Event by "event_id", into "events",
+    "seq, event_id, ts, source, kind, message, payload",
+    "coalesce((SELECT max(seq) FROM events WHERE run_id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7",
+    |entry| [
+        entry.event_id.map(|id| id.as_uuid()),
+        entry.ts.as_micros(),
+        entry.source.as_str(),
+        entry.kind.as_str(),
+        entry.message.as_str(),
+        entry.payload.to_string(),
+    ],
+    fn numbered(self, seq: u64) -> Self {
+        Self { seq, ..self }
+    }
+);
+
+impl Record for TaskAttempt {
+    const TABLE: &'static str = "attempts";
+    const NUMBER: &'static str = "seq";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            run_id: row.id("run_id")?,
+            task_id: row.id("task_id")?,
+            attempt_number: row.count("attempt_number")?,
+            status: row.word("status")?,
+            summary: row.get("summary")?,
+            blocker_signature: row.get("blocker_signature")?,
+            result: row.json("result")?,
+            created_at: row.time("created_at")?,
+        })
+    }
+}
+
+entry!(
+    TaskAttempt by "id", into "attempts",
+    "id, task_id, attempt_number, status, created_at, blocker_signature, summary, result",
+    "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9",
+    |entry| [
+        entry.id.as_uuid(),
+        entry.task_id.as_uuid(),
+        entry.attempt_number,
+        entry.status.as_str(),
+        entry.created_at.as_micros(),
+        entry.blocker_signature.as_deref(),
+        entry.summary.as_str(),
+        entry.result.to_string(),
+    ]
+);
+
+impl Record for Artifact {
+    const TABLE: &'static str = "artifacts";
+    const NUMBER: &'static str = "seq";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            run_id: row.id("run_id")?,
+            role: row.get::<Option<String>>("role")?.map(AgentRole::from),
+            kind: row.get("kind")?,
+            path: row.get("path")?,
+            created_at: row.time("created_at")?,
+            metadata: row.json("metadata")?,
+        })
+    }
+}
+
+entry!(
+    Artifact by "id", into "artifacts",
+    "id, role, created_at, kind, path, metadata",
+    "?2, ?3, ?4, ?5, ?6, ?7",
+    |entry| [
+        entry.id.as_uuid(),
+        entry.role.as_ref().map(AgentRole::as_str),
+        entry.created_at.as_micros(),
+        entry.kind.as_str(),
+        entry.path.as_str(),
+        entry.metadata.to_string(),
+    ]
+);
+
+impl Record for Approval {
+    const TABLE: &'static str = "approvals";
+    const NUMBER: &'static str = "seq";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            run_id: row.id("run_id")?,
+            source: row.word("source")?,
+            verdict: row.word("verdict")?,
+            rationale: row.get("rationale")?,
+            payload: row.json("payload")?,
+            created_at: row.time("created_at")?,
+        })
+    }
+}
+
+entry!(
+    Approval by "id", into "approvals",
+    "id, source, verdict, created_at, rationale, payload",
+    "?2, ?3, ?4, ?5, ?6, ?7",
+    |entry| [
+        entry.id.as_uuid(),
+        entry.source.as_str(),
+        entry.verdict.as_str(),
+        entry.created_at.as_micros(),
+        entry.rationale.as_str(),
+        entry.payload.to_string(),
+    ]
+);
+
+impl Record for Checkpoint {
+    const TABLE: &'static str = "checkpoints";
+    const NUMBER: &'static str = "seq";
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            run_id: row.id("run_id")?,
+            status: row.word("status")?,
+            payload: row.json("payload")?,
+            created_at: row.time("created_at")?,
+        })
+    }
+}
+
+entry!(
+    Checkpoint by "id", into "checkpoints",
+    "id, status, created_at, payload",
+    "?2, ?3, ?4, ?5",
+    |entry| [
+        entry.id.as_uuid(),
+        entry.status.as_str(),
+        entry.created_at.as_micros(),
+        entry.payload.to_string(),
+    ]
+);

@@ -1,0 +1,128 @@
+//! The only place that says what an error of the driver means. It goes by SQLite's result codes, never by
+//! the text of a message.
+
+use std::io;
+
+use runstore_core::{Cause, Error, Outcome};
+use sqlx::sqlite::SqliteError;
+
+/// SQLite's primary result codes. The driver gives extended ones, whose low byte is the primary code.
+mod code {
+    pub(super) const PERM: i32 = 3;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const NOMEM: i32 = 7;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const IOERR: i32 = 10;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const PROTOCOL: i32 = 15;
+    pub(super) const AUTH: i32 = 23;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+/// What kind of failure a driver's error is, whatever was being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Another connection holds the file.
+    Busy,
+    /// The disk is full.
+    Full,
+    /// The file or the memory cannot be had just now.
+    Unavailable,
+    /// The file, or a value in it, is not what it must be.
+    Corrupt,
+    /// The file is no SQLite database.
+    NotADatabase,
+    Other,
+}
+
+fn kind(error: &sqlx::Error) -> Kind {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = database
+                .try_downcast_ref::<SqliteError>()
+                .and_then(sqlx::error::DatabaseError::code)
+                .and_then(|code| code.parse::<i32>().ok());
+            match code.map(|code| code & 0xff) {
+                // `PROTOCOL`: others kept winning the race for the log's locks.
+                Some(code::BUSY | code::LOCKED | code::PROTOCOL) => Kind::Busy,
+                Some(code::FULL) => Kind::Full,
+                Some(
+                    code::PERM
+                    | code::NOMEM
+                    | code::READONLY
+                    | code::IOERR
+                    | code::CANTOPEN
+                    | code::AUTH,
+                ) => Kind::Unavailable,
+                Some(code::CORRUPT) => Kind::Corrupt,
+                Some(code::NOTADB) => Kind::NotADatabase,
+                _ => Kind::Other,
+            }
+        }
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Kind::Unavailable,
+        sqlx::Error::ColumnDecode { .. } => Kind::Corrupt,
+        _ => Kind::Other,
+    }
+}
+
+/// The error for whatever failed outside a commit: a transaction that was open is given up, so nothing
+/// took effect. `what` is what was being done.
+pub(crate) fn engine(what: &str, error: sqlx::Error) -> Error {
+    let kind = kind(&error);
+    let source = Some(Cause::new(error));
+    match kind {
+        Kind::Busy => Error::Busy {
+            what: format!("{what}: another connection holds the file"),
+            source,
+        },
+        Kind::Full => unavailable(format!("{what}: the disk is full"), source),
+        Kind::Unavailable => unavailable(format!("{what}: the file cannot be used"), source),
+        Kind::Corrupt => Error::corrupt(what, "cannot be read", source),
+        Kind::NotADatabase => Error::corrupt(what, "the file is not an SQLite database", source),
+        Kind::Other => Error::Backend {
+            what: what.to_owned(),
+            source,
+        },
+    }
+}
+
+/// The error for a commit that failed.
+pub(crate) fn commit(error: sqlx::Error) -> Error {
+    const WHAT: &str = "committing a batch of writes";
+    match kind(&error) {
+        // Both come before the mark that makes the batch count, and the batch is then rolled back.
+        Kind::Busy | Kind::Full => engine(WHAT, error),
+        // The mark may have been written and the flush of it have failed: only a recovery would tell.
+        _ => Error::Unavailable {
+            what: WHAT.to_owned(),
+            outcome: Outcome::Unknown,
+            source: Some(Cause::new(error)),
+        },
+    }
+}
+
+/// The error for what the system says of a file or a folder while the store is opened.
+pub(crate) fn file(what: String, error: io::Error) -> Error {
+    unavailable(what, Some(Cause::new(error)))
+}
+
+/// The error of every call on a closed store.
+pub(crate) fn closed() -> Error {
+    unavailable("the store is closed".to_owned(), None)
+}
+
+/// Whether the file turned out to be no SQLite database.
+pub(crate) fn is_not_a_database(error: &sqlx::Error) -> bool {
+    kind(error) == Kind::NotADatabase
+}
+
+pub(crate) fn unavailable(what: String, source: Option<Cause>) -> Error {
+    Error::Unavailable {
+        what,
+        outcome: Outcome::NotApplied,
+        source,
+    }
+}

@@ -1,0 +1,269 @@
+//! The journal: events (clause J1), attempts (J3), artifacts (J4), approvals (J5), checkpoints (J6).
+
+use runstore_core::rules::{claims, create, retry};
+use runstore_core::{
+    Approval, ApprovalSource, Artifact, Checkpoint, ClaimToken, Event, EventDraft, ListApprovals,
+    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval, NewArtifact, NewAttempt,
+    NewCheckpoint, NewEvent, Page, PageRequest, Result, RunId, TaskAttempt, TaskId,
+};
+use sqlx::query;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::claims::standing_of_fence;
+use crate::codec::{Query, select};
+use crate::entries::Entry;
+use crate::statement::{after, find, find_by_id, list_last, page, rows, value};
+use crate::writer::Write;
+use crate::{runs, tasks};
+
+/// The stored entry, if the call repeats the one that made it (clause G9).
+pub(crate) async fn repeated<E: Entry>(
+    connection: &mut SqliteConnection,
+    is_named: bool,
+    entry: &E,
+) -> Result<Option<E>> {
+    // An id that the store has just made is not taken.
+    let (true, Some(id)) = (is_named, entry.stored_id()) else {
+        return Ok(None);
+    };
+    let stored = find_by_id::<E>(connection, id).await?;
+    let answer = stored.map(|stored| retry::answer(stored, entry));
+    answer.transpose()
+}
+
+/// Adds the entry at the end of its run's.
+///
+/// # Errors
+/// `NotFound` if there is no such run.
+pub(crate) async fn insert<E: Entry>(connection: &mut SqliteConnection, entry: E) -> Result<E> {
+    let seq: Option<u64> = value(connection, E::TABLE, entry.insert()).await?;
+    let seq = seq.ok_or_else(|| runs::unknown(entry.run_id()))?;
+    Ok(entry.numbered(seq))
+}
+
+/// Adds an event that the store writes of itself.
+pub(crate) async fn add_own_event(
+    write: Write<'_>,
+    run_id: RunId,
+    draft: EventDraft,
+) -> Result<()> {
+    let event = create::event(run_id, 0, draft, write.now);
+    insert(write.connection, event).await?;
+    Ok(())
+}
+
+/// Adds what a call creates in a run, after all that can refuse it.
+async fn add<E: Entry>(
+    connection: &mut SqliteConnection,
+    is_named: bool,
+    fence: Option<ClaimToken>,
+    entry: E,
+) -> Result<E> {
+    let run_id = entry.run_id();
+    let standing = standing_of_fence(connection, fence).await?;
+    let is_run_known = standing.is_some_and(|standing| standing.run_id == run_id);
+    // With neither id nor fence nothing is looked at before the insert, which tells by itself.
+    if !is_run_known && (is_named || fence.is_some()) {
+        runs::check(connection, run_id).await?;
+    }
+    if let Some(repeated) = repeated(connection, is_named, &entry).await? {
+        return Ok(repeated);
+    }
+    if let Some(token) = fence {
+        claims::check_fence(token, standing, run_id)?;
+    }
+    insert(connection, entry).await
+}
+
+pub(crate) async fn add_event(write: Write<'_>, new: NewEvent) -> Result<Event> {
+    let is_named = new.draft.id.is_some();
+    let event = create::event(new.run_id, 0, new.draft, write.now);
+    add(write.connection, is_named, new.fence, event).await
+}
+
+pub(crate) async fn add_artifact(write: Write<'_>, new: NewArtifact) -> Result<Artifact> {
+    let is_named = new.draft.id.is_some();
+    let artifact = create::artifact(new.run_id, new.draft, write.now);
+    add(write.connection, is_named, new.fence, artifact).await
+}
+
+pub(crate) async fn add_approval(write: Write<'_>, new: NewApproval) -> Result<Approval> {
+    let is_named = new.id.is_some();
+    let approval = create::approval(new, write.now);
+    add(write.connection, is_named, None, approval).await
+}
+
+pub(crate) async fn add_checkpoint(write: Write<'_>, new: NewCheckpoint) -> Result<Checkpoint> {
+    let (is_named, fence) = (new.id.is_some(), new.fence);
+    let checkpoint = create::checkpoint(new, write.now);
+    add(write.connection, is_named, fence, checkpoint).await
+}
+
+pub(crate) async fn add_attempt(write: Write<'_>, new: NewAttempt) -> Result<TaskAttempt> {
+    let Write { connection, now } = write;
+    let (task_id, number, fence) = (new.task_id, new.attempt_number, new.fence);
+    // A fence is on the attempt's own task: that was checked with the input.
+    let Some(standing) = tasks::standing(connection, task_id).await? else {
+        fence.map_or(Ok(()), |token| claims::check_held(token, None))?;
+        return Err(tasks::unknown(task_id));
+    };
+    let is_named = new.report.id.is_some();
+    let attempt = create::attempt(standing.run_id, task_id, number, new.report, now);
+    if let Some(repeated) = repeated(connection, is_named, &attempt).await? {
+        return Ok(repeated);
+    }
+    if let Some(token) = fence {
+        claims::check_fence(token, Some(standing), standing.run_id)?;
+    }
+    insert(connection, attempt).await
+}
+
+/// The statements that list a kind of entry of a run, all or those that a filter wants.
+struct Listing {
+    all: &'static str,
+    filtered: &'static str,
+}
+
+macro_rules! listing {
+    ($record:ident, $filter:literal) => {
+        Listing {
+            all: select!(
+                $record,
+                "WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
+            ),
+            filtered: select!(
+                $record,
+                "WHERE run_id = ?1 AND seq > ?2 AND ",
+                $filter,
+                " = ?4 ORDER BY seq LIMIT ?3"
+            ),
+        }
+    };
+}
+
+fn of_run(sql: &'static str, run_id: RunId, request: PageRequest) -> Query {
+    query(sql)
+        .bind(run_id.as_uuid())
+        .bind(after(request))
+        .bind(rows(request))
+}
+
+pub(crate) async fn list_events(
+    connection: &mut SqliteConnection,
+    wanted: ListEvents,
+) -> Result<Page<Event>> {
+    runs::check(connection, wanted.run_id).await?;
+    let sql = select!(Event, "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?");
+    let query = of_run(sql, wanted.run_id, wanted.page);
+    page(connection, query, wanted.page).await
+}
+
+pub(crate) async fn list_attempts(
+    connection: &mut SqliteConnection,
+    wanted: ListAttempts,
+) -> Result<Page<TaskAttempt>> {
+    const LISTING: Listing = listing!(TaskAttempt, "task_id");
+    runs::check(connection, wanted.run_id).await?;
+    let query = match wanted.task_id {
+        None => of_run(LISTING.all, wanted.run_id, wanted.page),
+        Some(task_id) => {
+            tasks::check_of_run(connection, task_id, wanted.run_id).await?;
+            of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(task_id.as_uuid())
+        }
+    };
+    page(connection, query, wanted.page).await
+}
+
+pub(crate) async fn list_artifacts(
+    connection: &mut SqliteConnection,
+    wanted: ListArtifacts,
+) -> Result<Page<Artifact>> {
+    const LISTING: Listing = listing!(Artifact, "role");
+    runs::check(connection, wanted.run_id).await?;
+    let query = match &wanted.role {
+        None => of_run(LISTING.all, wanted.run_id, wanted.page),
+        Some(role) => of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(role.as_str()),
+    };
+    page(connection, query, wanted.page).await
+}
+
+pub(crate) async fn list_approvals(
+    connection: &mut SqliteConnection,
+    wanted: ListApprovals,
+) -> Result<Page<Approval>> {
+    const LISTING: Listing = listing!(Approval, "source");
+    runs::check(connection, wanted.run_id).await?;
+    let query = match &wanted.source {
+        None => of_run(LISTING.all, wanted.run_id, wanted.page),
+        Some(source) => of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(source.as_str()),
+    };
+    page(connection, query, wanted.page).await
+}
+
+pub(crate) async fn list_checkpoints(
+    connection: &mut SqliteConnection,
+    wanted: ListCheckpoints,
+) -> Result<Page<Checkpoint>> {
+    runs::check(connection, wanted.run_id).await?;
+    let sql = select!(
+        Checkpoint,
+        "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+    );
+    let query = of_run(sql, wanted.run_id, wanted.page);
+    page(connection, query, wanted.page).await
+}
+
+/// The last entries of a run, oldest first; all of them if `count` is negative.
+pub(crate) async fn last_of_run<E: Entry>(
+    connection: &mut SqliteConnection,
+    run_id: RunId,
+    count: i64,
+) -> Result<Vec<E>> {
+    let newest_first = query(E::NEWEST_OF_RUN).bind(run_id.as_uuid()).bind(count);
+    list_last(connection, newest_first).await
+}
+
+/// The last entries of a run that is checked to be there (clause G7).
+pub(crate) async fn recent<E: Entry>(
+    connection: &mut SqliteConnection,
+    run_id: RunId,
+    count: u32,
+) -> Result<Vec<E>> {
+    runs::check(connection, run_id).await?;
+    last_of_run(connection, run_id, count.into()).await
+}
+
+pub(crate) async fn latest_attempt(
+    connection: &mut SqliteConnection,
+    task_id: TaskId,
+) -> Result<Option<TaskAttempt>> {
+    let sql = select!(TaskAttempt, "WHERE task_id = ? ORDER BY seq DESC LIMIT 1");
+    let latest = query(sql).bind(task_id.as_uuid());
+    let latest = find(connection, latest).await?;
+    if latest.is_none() {
+        let standing = tasks::standing(connection, task_id).await?;
+        standing.ok_or_else(|| tasks::unknown(task_id))?;
+    }
+    Ok(latest)
+}
+
+pub(crate) async fn latest_approval(
+    connection: &mut SqliteConnection,
+    run_id: RunId,
+    source: ApprovalSource,
+) -> Result<Option<Approval>> {
+    runs::check(connection, run_id).await?;
+    let sql = select!(
+        Approval,
+        "WHERE run_id = ? AND source = ? ORDER BY seq DESC LIMIT 1"
+    );
+    let latest = query(sql).bind(run_id.as_uuid()).bind(source.as_str());
+    find(connection, latest).await
+}
+
+pub(crate) async fn latest_checkpoint(
+    connection: &mut SqliteConnection,
+    run_id: RunId,
+) -> Result<Option<Checkpoint>> {
+    Ok(recent(connection, run_id, 1).await?.pop())
+}

@@ -1,0 +1,85 @@
+//! Opening: from a path to a writer and readers.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use runstore_core::{Error, Result, WriteQueue};
+use sqlx::sqlite::SqliteConnection;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::SqliteOptions;
+use crate::connect;
+use crate::error;
+use crate::file::DatabaseFile;
+use crate::readers::{IdleReaders, Readers};
+use crate::schema::{self, Found};
+use crate::writer::{Job, Writer};
+
+/// How long to wait before opening is tried again. Not every lock that others hold meanwhile is one that
+/// SQLite itself waits for: the switch to a write-ahead log is not.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Opens the file, on a thread of its own: it waits for files and locks. If the future is dropped, the
+/// thread goes on to the end and lets go of the file.
+pub(crate) async fn open(options: SqliteOptions) -> Result<(Readers, WriteQueue<Job>)> {
+    let (sender, receiver) = oneshot::channel();
+    let no_thread = |source| error::file("the system gives no thread to open".to_owned(), source);
+    thread::Builder::new()
+        .name("runstore-sqlite-open".to_owned())
+        .spawn(move || drop(sender.send(start(options))))
+        .map_err(no_thread)?;
+    let gone = |_| error::unavailable("opening ended half-way".to_owned(), None);
+    receiver.await.map_err(gone)?
+}
+
+fn start(options: SqliteOptions) -> Result<(Readers, WriteQueue<Job>)> {
+    let opened = open_file(&options)?;
+    let idle = Arc::<IdleReaders>::default();
+    let file = opened.file.clone();
+    let readers = Readers::new(options.clone(), file, Arc::clone(&idle));
+    let mut writer = Writer::new(opened, options, idle);
+    let queue = WriteQueue::start("runstore-sqlite", move |batch| writer.apply(batch))?;
+    Ok((readers, queue))
+}
+
+/// An opened file.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: DatabaseFile,
+    /// The connection that writes.
+    pub(crate) connection: SqliteConnection,
+    /// The runtime that drives it, so that no write depends on one of the callers'.
+    pub(crate) runtime: Runtime,
+}
+
+/// Opens the file and waits for it here.
+pub(crate) fn open_file(options: &SqliteOptions) -> Result<Opened> {
+    let no_runtime = |source| error::file("starting the writer's runtime".to_owned(), source);
+    let runtime = Builder::new_current_thread().build().map_err(no_runtime)?;
+    let file = DatabaseFile::find_or_create(&options.path)?;
+    let deadline = Instant::now() + options.busy_timeout;
+    let connection = loop {
+        match runtime.block_on(attempt(options, &file)) {
+            Err(Error::Busy { .. }) if Instant::now() < deadline => thread::sleep(PAUSE),
+            ended => break ended?,
+        }
+    };
+    Ok(Opened {
+        file,
+        connection,
+        runtime,
+    })
+}
+
+async fn attempt(options: &SqliteOptions, file: &DatabaseFile) -> Result<SqliteConnection> {
+    if schema::look(options, file).await? == Found::Unclaimed {
+        schema::claim(options, file).await?;
+    }
+    let mut connection = connect::writer(options, file).await?;
+    match schema::migrate(&mut connection).await {
+        Ok(()) => Ok(connection),
+        Err(error) => Err(connect::close_after(connection, error).await),
+    }
+}

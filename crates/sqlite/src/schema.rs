@@ -1,0 +1,294 @@
+//! The format of the file: what marks it as a store, its versions, and what it is not.
+//!
+//! A file becomes a store in two steps. It is *claimed*: its header gets [`APPLICATION_ID`], while it has
+//! no write-ahead log yet, so that the header alone tells from then on. Then it is *migrated*, version by
+//! version, each in a transaction of its own. Whoever dies in between leaves a file that the next one
+//! takes on from there.
+
+use runstore_core::{Cause, Error, Result};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection, raw_sql};
+
+use crate::SqliteOptions;
+use crate::connect;
+use crate::error::{engine, is_not_a_database};
+use crate::file::DatabaseFile;
+
+/// Marks a file as a store of this crate: `rstr` in ASCII, at offset 68 of the file.
+pub const APPLICATION_ID: i32 = 0x7273_7472;
+
+/// The version of the format that this version of the crate writes, at offset 60 of the file.
+pub const FORMAT_VERSION: i32 = 1;
+
+/// What each version adds to the one before.
+const MIGRATIONS: [(i32, &str); 1] = [(1, include_str!("migrations/1.sql"))];
+
+/// The tables of agent-r, the tool that runstore grew from. It marks its files by nothing else.
+const AGENT_R_TABLES: [&str; 8] = [
+    "agents",
+    "approvals",
+    "artifacts",
+    "checkpoints",
+    "events",
+    "runs",
+    "task_attempts",
+    "tasks",
+];
+
+const ELSEWHERE: &str = "it was left as it is; choose another path";
+
+/// What a file is that is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Empty, to be claimed.
+    Unclaimed,
+    /// A store, of a version that is known; it may have to be migrated.
+    Store,
+}
+
+/// Looks at the file without changing it or leaving another beside it.
+pub(crate) async fn look(options: &SqliteOptions, file: &DatabaseFile) -> Result<Found> {
+    if file.is_cut_short() {
+        return Err(not_a_database(None));
+    }
+    // Before the file is looked at: what our own log holds, the header was there before it.
+    let has_log = file.has_log();
+    let (header, mut contents) = look_at(options, file).await.map_err(refuse_or_fail)?;
+    if has_log && header.application_id == 0 {
+        contents = contents.with_log(options, file).await;
+    }
+    judge(header, contents)
+}
+
+async fn look_at(options: &SqliteOptions, file: &DatabaseFile) -> sqlx::Result<(Header, Contents)> {
+    let mut connection = connect::bystander(options, file).await?;
+    let seen = see(&mut connection).await;
+    connect::close(connection).await;
+    seen
+}
+
+async fn see(connection: &mut SqliteConnection) -> sqlx::Result<(Header, Contents)> {
+    // In this order: our tables are never there without the mark, so where another opener has just made
+    // them, the header that is read after them has it.
+    let contents = Contents::read(connection).await;
+    let header = read_header(connection).await?;
+    Ok((header, contents))
+}
+
+/// Takes an empty file for a store.
+pub(crate) async fn claim(options: &SqliteOptions, file: &DatabaseFile) -> Result<()> {
+    let mut connection = connect::claimer(options, file).await?;
+    let claimed = claim_by(&mut connection).await;
+    connect::close(connection).await;
+    claimed
+}
+
+async fn claim_by(connection: &mut SqliteConnection) -> Result<()> {
+    const WHAT: &str = "claiming the file";
+    let failed = |error| engine(WHAT, error);
+    if judge_inside(connection).await? == Found::Store {
+        return Ok(());
+    }
+    // An empty file may have been made with a log: the mark must not be in it alone.
+    let leave_log = raw_sql("PRAGMA journal_mode = DELETE").execute(&mut *connection);
+    leave_log.await.map_err(failed)?;
+    let begin = connection.begin_with("BEGIN IMMEDIATE");
+    let mut transaction = begin.await.map_err(failed)?;
+    // Another may have come first while this one waited.
+    if judge_inside(&mut transaction).await? == Found::Store {
+        return Ok(());
+    }
+    let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 0");
+    let marked = raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction);
+    marked.await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)
+}
+
+/// Brings the store to [`FORMAT_VERSION`].
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+    for (version, sql) in MIGRATIONS {
+        migrate_to(connection, version, sql).await?;
+    }
+    Ok(())
+}
+
+async fn migrate_to(
+    connection: &mut SqliteConnection,
+    version: i32,
+    sql: &'static str,
+) -> Result<()> {
+    let what = format!("migrating to format {version}");
+    let failed = |error| engine(&what, error);
+    if is_at(connection, version).await? {
+        return Ok(());
+    }
+    let begin = connection.begin_with("BEGIN IMMEDIATE");
+    let mut transaction = begin.await.map_err(failed)?;
+    // Another may have come first while this one waited.
+    if is_at(&mut transaction, version).await? {
+        return Ok(());
+    }
+    let migrated = raw_sql(sql).execute(&mut *transaction);
+    migrated.await.map_err(failed)?;
+    let mark = format!("PRAGMA user_version = {version}");
+    let marked = raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction);
+    marked.await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)
+}
+
+async fn is_at(connection: &mut SqliteConnection, version: i32) -> Result<bool> {
+    let header = read_header(connection).await.map_err(refuse_or_fail)?;
+    if header.application_id != APPLICATION_ID {
+        // Whoever claimed it died before the end of that: SQLite has just taken it back, and the file is
+        // to be looked at again.
+        return Err(Error::Busy {
+            what: "the file was given back while it was opened".to_owned(),
+            source: None,
+        });
+    }
+    judge(header, Contents::default())?;
+    Ok(header.format_version >= version)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    application_id: i32,
+    format_version: i32,
+}
+
+async fn read_header(connection: &mut SqliteConnection) -> sqlx::Result<Header> {
+    // Neither needs the schema, which may be unreadable where the file is just being made longer.
+    let application_id = sqlx::query_scalar("PRAGMA application_id");
+    let format_version = sqlx::query_scalar("PRAGMA user_version");
+    Ok(Header {
+        application_id: application_id.fetch_one(&mut *connection).await?,
+        format_version: format_version.fetch_one(connection).await?,
+    })
+}
+
+/// What a file without the mark holds.
+#[derive(Debug, Default)]
+struct Contents {
+    names: Vec<String>,
+    /// It holds something that cannot be named.
+    is_unclear: bool,
+    source: Option<Cause>,
+}
+
+impl Contents {
+    async fn read(connection: &mut SqliteConnection) -> Self {
+        let names = sqlx::query_scalar("SELECT name FROM sqlite_schema ORDER BY name");
+        match names.fetch_all(connection).await {
+            Ok(names) => Self {
+                names,
+                ..Self::default()
+            },
+            Err(error) => Self {
+                is_unclear: true,
+                source: Some(Cause::new(error)),
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Adds what the log holds. The file is not ours, whatever that is: this is for the words.
+    async fn with_log(self, options: &SqliteOptions, file: &DatabaseFile) -> Self {
+        let in_file = Self {
+            is_unclear: true,
+            ..self
+        };
+        if !file.has_shared_index() {
+            return in_file;
+        }
+        let Ok(mut connection) = connect::participant(options, file).await else {
+            return in_file;
+        };
+        let in_log = Self::read(&mut connection).await;
+        connect::close(connection).await;
+        match in_log.names.is_empty() {
+            true => in_file,
+            false => in_log,
+        }
+    }
+}
+
+async fn judge_inside(connection: &mut SqliteConnection) -> Result<Found> {
+    let (header, contents) = see(connection).await.map_err(refuse_or_fail)?;
+    judge(header, contents)
+}
+
+fn judge(header: Header, contents: Contents) -> Result<Found> {
+    let Contents {
+        names,
+        is_unclear,
+        source,
+    } = contents;
+    let incompatible = |found: String, advice: &str| {
+        Err(Error::Incompatible {
+            found,
+            advice: advice.to_owned(),
+            source,
+        })
+    };
+    let Header {
+        application_id,
+        format_version,
+    } = header;
+    match application_id {
+        APPLICATION_ID if format_version > FORMAT_VERSION => incompatible(
+            format!(
+                "the file has format {format_version}, and this version of runstore knows up to \
+                 {FORMAT_VERSION}"
+            ),
+            "upgrade runstore",
+        ),
+        APPLICATION_ID => Ok(Found::Store),
+        0 if names.is_empty() && !is_unclear => Ok(Found::Unclaimed),
+        0 if AGENT_R_TABLES.iter().all(|table| has(&names, table)) => {
+            incompatible("the file is a database of agent-r".to_owned(), ELSEWHERE)
+        }
+        0 => incompatible(
+            "the file is an SQLite database of another application".to_owned(),
+            ELSEWHERE,
+        ),
+        other => incompatible(
+            format!("the file is an SQLite database of another application, with id {other:#x}"),
+            ELSEWHERE,
+        ),
+    }
+}
+
+fn has(names: &[String], table: &str) -> bool {
+    names.iter().any(|name| name == table)
+}
+
+fn not_a_database(source: Option<Cause>) -> Error {
+    Error::Incompatible {
+        found: "the file is not an SQLite database".to_owned(),
+        advice: ELSEWHERE.to_owned(),
+        source,
+    }
+}
+
+fn refuse_or_fail(error: sqlx::Error) -> Error {
+    if is_not_a_database(&error) {
+        return not_a_database(Some(Cause::new(error)));
+    }
+    engine("reading the header of the file", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_migrations_lead_to_the_format_version_without_a_gap() {
+        let versions = MIGRATIONS.iter().map(|(version, _)| *version);
+        assert!(versions.eq(1..=FORMAT_VERSION));
+    }
+
+    #[test]
+    fn the_application_id_is_four_letters() {
+        assert_eq!(&APPLICATION_ID.to_be_bytes(), b"rstr");
+    }
+}

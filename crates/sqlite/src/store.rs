@@ -1,0 +1,319 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use runstore_core::rules::input::{Input, check_limit, check_word};
+use runstore_core::rules::runs as run_rules;
+use runstore_core::{
+    AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
+    Claim, ClaimRequest, ClaimToken, CompleteTask, Durability, Event, FinishReport, ListApprovals,
+    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval,
+    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result, Run, RunId,
+    RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task, TaskAttempt,
+    TaskId, TaskPlan, WriteQueue,
+};
+
+use crate::readers::Readers;
+use crate::writer::{self, Job, Write};
+use crate::{SqliteOptions, claims, journal, open, runs, snapshot, tasks};
+
+/// A store in an SQLite file. Clones are handles on the same connections; the last one that is dropped
+/// lets go of the file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    durability: Durability,
+    readers: Readers,
+    /// Dropped, it waits for the writer, which closes every connection.
+    queue: WriteQueue<Job>,
+}
+
+impl SqliteStore {
+    /// Opens the store in a file; creates the file and the folders above it if they are not there.
+    ///
+    /// # Errors
+    /// `InvalidInput` for options that cannot be; `Incompatible` for a file that is not a store or is
+    /// one of a newer format, which is left as it is; `Busy` if others hold the file for longer than the
+    /// busy timeout; `Unavailable`, `Corrupt` or `Backend` for what the system and the engine say.
+    pub async fn open(options: SqliteOptions) -> Result<Self> {
+        options.check()?;
+        let durability = options.durability;
+        let (readers, queue) = open::open(options).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                durability,
+                readers,
+                queue,
+            }),
+        })
+    }
+
+    async fn write<T, F>(&self, apply: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        let queue = &self.inner.queue;
+        queue.submit(|reply| writer::job(reply, apply)).await
+    }
+
+    fn readers(&self) -> &Readers {
+        &self.inner.readers
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn info(&self) -> StoreInfo {
+        StoreInfo {
+            backend: "sqlite".to_owned(),
+            durability: self.inner.durability,
+        }
+    }
+
+    async fn close(&self) -> Result<()> {
+        // Readers first: the last connection to leave a file folds the log into it, and a reader cannot.
+        self.readers().close().await;
+        self.inner.queue.close().await;
+        Ok(())
+    }
+
+    async fn create_run(&self, new: NewRun) -> Result<Run> {
+        new.check()?;
+        self.write(move |write| Box::pin(runs::create(write, new)))
+            .await
+    }
+
+    async fn get_run(&self, run_id: RunId) -> Result<Run> {
+        self.readers()
+            .by_statement(move |reader| Box::pin(runs::get(reader, run_id)))
+            .await
+    }
+
+    async fn list_runs(&self, list: ListRuns) -> Result<Page<Run>> {
+        list.check()?;
+        self.readers()
+            .by_statement(move |reader| Box::pin(runs::list_page(reader, list)))
+            .await
+    }
+
+    async fn update_run(&self, update: RunUpdate) -> Result<Run> {
+        update.check()?;
+        self.write(move |write| Box::pin(runs::update(write, update)))
+            .await
+    }
+
+    async fn increment_cycle(&self, run_id: RunId) -> Result<Run> {
+        self.write(move |write| Box::pin(runs::count(write, run_id, run_rules::with_cycle)))
+            .await
+    }
+
+    async fn increment_replan(&self, run_id: RunId) -> Result<Run> {
+        self.write(move |write| Box::pin(runs::count(write, run_id, run_rules::with_replan)))
+            .await
+    }
+
+    async fn delete_run(&self, run_id: RunId) -> Result<()> {
+        self.write(move |write| Box::pin(runs::delete(write, run_id)))
+            .await
+    }
+
+    async fn save_agent_state(&self, save: SaveAgentState) -> Result<AgentState> {
+        save.check()?;
+        self.write(move |write| Box::pin(runs::save_agent(write, save)))
+            .await
+    }
+
+    async fn get_agent_state(&self, run_id: RunId, role: AgentRole) -> Result<Option<AgentState>> {
+        check_word("role", role.as_str())?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(runs::get_agent(reader, run_id, role)))
+            .await
+    }
+
+    async fn list_agent_states(&self, run_id: RunId) -> Result<Vec<AgentState>> {
+        self.readers()
+            .by_transaction(move |reader| Box::pin(runs::list_agents(reader, run_id)))
+            .await
+    }
+
+    async fn replace_pending_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>> {
+        plan.check()?;
+        self.write(move |write| Box::pin(tasks::replace_pending(write, plan)))
+            .await
+    }
+
+    async fn append_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>> {
+        plan.check()?;
+        self.write(move |write| Box::pin(tasks::append(write, plan)))
+            .await
+    }
+
+    async fn get_task(&self, task_id: TaskId) -> Result<Task> {
+        self.readers()
+            .by_statement(move |reader| Box::pin(tasks::get(reader, task_id)))
+            .await
+    }
+
+    async fn list_tasks(&self, list: ListTasks) -> Result<Page<Task>> {
+        list.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(tasks::list_page(reader, list)))
+            .await
+    }
+
+    async fn complete_task(&self, complete: CompleteTask) -> Result<Task> {
+        complete.check()?;
+        self.write(move |write| Box::pin(tasks::settle(write, complete.task_id, complete)))
+            .await
+    }
+
+    async fn block_task(&self, block: BlockTask) -> Result<Task> {
+        block.check()?;
+        self.write(move |write| Box::pin(tasks::settle(write, block.task_id, block)))
+            .await
+    }
+
+    async fn abandon_task(&self, abandon: AbandonTask) -> Result<Task> {
+        abandon.check()?;
+        self.write(move |write| Box::pin(tasks::settle(write, abandon.task_id, abandon)))
+            .await
+    }
+
+    async fn requeue_task(&self, task_id: TaskId) -> Result<Task> {
+        self.write(move |write| Box::pin(tasks::requeue(write, task_id)))
+            .await
+    }
+
+    async fn requeue_in_progress_tasks(&self, run_id: RunId) -> Result<u64> {
+        self.write(move |write| Box::pin(tasks::requeue_in_progress(write, run_id)))
+            .await
+    }
+
+    async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
+        request.check()?;
+        self.write(move |write| Box::pin(claims::claim_next(write, request)))
+            .await
+    }
+
+    async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {
+        report.check()?;
+        self.write(move |write| Box::pin(claims::finish(write, token, report)))
+            .await
+    }
+
+    async fn add_attempt(&self, new: NewAttempt) -> Result<TaskAttempt> {
+        new.check()?;
+        self.write(move |write| Box::pin(journal::add_attempt(write, new)))
+            .await
+    }
+
+    async fn latest_attempt(&self, task_id: TaskId) -> Result<Option<TaskAttempt>> {
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::latest_attempt(reader, task_id)))
+            .await
+    }
+
+    async fn recent_attempts(&self, run_id: RunId, limit: u32) -> Result<Vec<TaskAttempt>> {
+        check_limit("limit", limit)?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::recent(reader, run_id, limit)))
+            .await
+    }
+
+    async fn list_attempts(&self, list: ListAttempts) -> Result<Page<TaskAttempt>> {
+        list.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::list_attempts(reader, list)))
+            .await
+    }
+
+    async fn add_event(&self, new: NewEvent) -> Result<Event> {
+        new.check()?;
+        self.write(move |write| Box::pin(journal::add_event(write, new)))
+            .await
+    }
+
+    async fn recent_events(&self, run_id: RunId, limit: u32) -> Result<Vec<Event>> {
+        check_limit("limit", limit)?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::recent(reader, run_id, limit)))
+            .await
+    }
+
+    async fn list_events(&self, list: ListEvents) -> Result<Page<Event>> {
+        list.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::list_events(reader, list)))
+            .await
+    }
+
+    async fn add_artifact(&self, new: NewArtifact) -> Result<Artifact> {
+        new.check()?;
+        self.write(move |write| Box::pin(journal::add_artifact(write, new)))
+            .await
+    }
+
+    async fn list_artifacts(&self, list: ListArtifacts) -> Result<Page<Artifact>> {
+        list.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::list_artifacts(reader, list)))
+            .await
+    }
+
+    async fn add_approval(&self, new: NewApproval) -> Result<Approval> {
+        new.check()?;
+        self.write(move |write| Box::pin(journal::add_approval(write, new)))
+            .await
+    }
+
+    async fn list_approvals(&self, list: ListApprovals) -> Result<Page<Approval>> {
+        list.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::list_approvals(reader, list)))
+            .await
+    }
+
+    async fn latest_approval(
+        &self,
+        run_id: RunId,
+        source: ApprovalSource,
+    ) -> Result<Option<Approval>> {
+        check_word("source", source.as_str())?;
+        self.readers()
+            .by_transaction(move |reader| {
+                Box::pin(journal::latest_approval(reader, run_id, source))
+            })
+            .await
+    }
+
+    async fn add_checkpoint(&self, new: NewCheckpoint) -> Result<Checkpoint> {
+        new.check()?;
+        self.write(move |write| Box::pin(journal::add_checkpoint(write, new)))
+            .await
+    }
+
+    async fn latest_checkpoint(&self, run_id: RunId) -> Result<Option<Checkpoint>> {
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::latest_checkpoint(reader, run_id)))
+            .await
+    }
+
+    async fn list_checkpoints(&self, list: ListCheckpoints) -> Result<Page<Checkpoint>> {
+        list.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(journal::list_checkpoints(reader, list)))
+            .await
+    }
+
+    async fn snapshot(&self, request: SnapshotRequest) -> Result<RunSnapshot> {
+        request.check()?;
+        self.readers()
+            .by_transaction(move |reader| Box::pin(snapshot::take(reader, request)))
+            .await
+    }
+}

@@ -1,0 +1,330 @@
+//! The writer: the batches of the queue, each one transaction on the one connection that writes.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use runstore_core::{Applied, Reply, Result, Timestamp};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::runtime::Runtime;
+
+use crate::SqliteOptions;
+use crate::connect;
+use crate::error::{self, engine};
+use crate::file::DatabaseFile;
+use crate::open::Opened;
+use crate::readers::IdleReaders;
+
+/// The turn of one write in the transaction of its batch.
+///
+/// A write that is refused must have changed nothing, for the rest of the batch is committed: so every
+/// write looks at all that can refuse it before its first change.
+#[derive(Debug)]
+pub(crate) struct Write<'c> {
+    pub(crate) connection: &'c mut SqliteConnection,
+    /// The time of the turn, so that times agree with the order of calls if the clock runs forward.
+    pub(crate) now: Timestamp,
+}
+
+/// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
+pub(crate) type Job = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
+
+/// Makes the job of a write.
+pub(crate) fn job<T, F>(reply: Reply<T>, apply: F) -> Job
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+{
+    Box::new(move |turn| {
+        Box::pin(async move {
+            let applied = match turn {
+                Ok(write) => apply(write).await,
+                Err(error) => Err(error),
+            };
+            reply.hold(applied)
+        })
+    })
+}
+
+/// What the thread of the queue owns. Dropped with the queue, it closes every connection of the store.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    runtime: Runtime,
+    side: WriteSide,
+    readers: Arc<IdleReaders>,
+}
+
+impl Writer {
+    pub(crate) fn new(opened: Opened, options: SqliteOptions, readers: Arc<IdleReaders>) -> Self {
+        Self {
+            runtime: opened.runtime,
+            side: WriteSide {
+                connection: Some(opened.connection),
+                file: opened.file,
+                options,
+            },
+            readers,
+        }
+    }
+
+    /// Applies and commits a batch, and answers every write in it.
+    pub(crate) fn apply(&mut self, batch: Vec<Job>) {
+        self.runtime.block_on(self.side.apply(batch));
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Readers first: the last connection to leave a file folds the log into it, and a reader cannot.
+        self.runtime.block_on(self.readers.close());
+        if let Some(connection) = self.side.connection.take() {
+            self.runtime.block_on(connect::close(connection));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct WriteSide {
+    /// `None` after a batch that failed: what is still open on its connection is not known, and closing
+    /// it gives that up for certain.
+    connection: Option<SqliteConnection>,
+    file: DatabaseFile,
+    options: SqliteOptions,
+}
+
+impl WriteSide {
+    async fn apply(&mut self, batch: Vec<Job>) {
+        let writes = batch.len();
+        let connection = match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => connect::writer(&self.options, &self.file).await,
+        };
+        let (applied, committed) = match connection {
+            Err(error) => (give_no_turn(batch, &error).await, Err(error)),
+            Ok(mut connection) => {
+                let (applied, committed) = self.run(&mut connection, batch).await;
+                match committed {
+                    Ok(()) => self.connection = Some(connection),
+                    Err(_) => connect::close(connection).await,
+                }
+                (applied, committed)
+            }
+        };
+        tracing::debug!(writes, committed = committed.is_ok(), "batch");
+        for write in applied {
+            write.answer(committed.clone());
+        }
+    }
+
+    async fn run(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: Vec<Job>,
+    ) -> (Vec<Applied>, Result<()>) {
+        let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                let error = engine("beginning a batch of writes", error);
+                return (give_no_turn(batch, &error).await, Err(error));
+            }
+        };
+        let mut applied = Vec::with_capacity(batch.len());
+        let mut failure = None;
+        for job in batch {
+            let turn = match &failure {
+                // After some failures SQLite has given up the transaction by itself; what came after
+                // would be a transaction of its own, and stay.
+                Some(error) => Err(Clone::clone(error)),
+                None => Ok(Write {
+                    connection: &mut transaction,
+                    now: self.options.clock.now(),
+                }),
+            };
+            let write = job(turn).await;
+            failure = failure.or_else(|| write.failure().cloned());
+            applied.push(write);
+        }
+        let committed = match failure {
+            Some(error) => Err(error),
+            None => transaction.commit().await.map_err(error::commit),
+        };
+        (applied, committed)
+    }
+}
+
+async fn give_no_turn(batch: Vec<Job>, error: &runstore_core::Error) -> Vec<Applied> {
+    let mut applied = Vec::with_capacity(batch.len());
+    for job in batch {
+        applied.push(job(Err(error.clone())).await);
+    }
+    applied
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use runstore_core::{Error, NewRun, Outcome, RunId, WriteQueue};
+    use sqlx::{query, raw_sql};
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::statement::value;
+    use crate::{open, runs};
+
+    async fn queue() -> (TempDir, WriteQueue<Job>) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteOptions::new(folder.path().join("runs.db"));
+        let (_, queue) = open::open(options).await.unwrap();
+        (folder, queue)
+    }
+
+    async fn submit<T, F>(queue: &WriteQueue<Job>, apply: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        queue.submit(|reply| job(reply, apply)).await
+    }
+
+    async fn create(queue: &WriteQueue<Job>) -> Result<RunId> {
+        let create = submit(queue, |write| {
+            Box::pin(runs::create(write, NewRun::new("goal", "/repo")))
+        });
+        let run = create.await?;
+        Ok(run.id)
+    }
+
+    async fn exists(queue: &WriteQueue<Job>, run_id: RunId) -> bool {
+        let check = submit(queue, move |write| {
+            Box::pin(runs::check(write.connection, run_id))
+        });
+        check.await.is_ok()
+    }
+
+    async fn count(queue: &WriteQueue<Job>) -> i64 {
+        let count = submit(queue, |write| {
+            Box::pin(async {
+                let count = query("SELECT count(*) FROM runs");
+                value(write.connection, "runs", count).await
+            })
+        });
+        count.await.unwrap().unwrap()
+    }
+
+    /// A write that changes something and then runs these statements.
+    async fn create_and_run(queue: &WriteQueue<Job>, sql: &'static str) -> Result<()> {
+        submit(queue, move |write| {
+            Box::pin(async move {
+                let Write { connection, now } = write;
+                let first = Write {
+                    connection: &mut *connection,
+                    now,
+                };
+                runs::create(first, NewRun::new("half", "done")).await?;
+                let ran = raw_sql(sql).execute(connection).await;
+                ran.map_err(|error| engine("on purpose", error))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Runs the writes in one batch: they queue while the writer is held by a batch before it.
+    macro_rules! in_one_batch {
+        ($queue:expr, $($write:ident),+) => {{
+            let (begun, has_begun) = oneshot::channel();
+            let (all_queue, wait) = oneshot::channel::<()>();
+            let hold = submit($queue, |_| {
+                Box::pin(async move {
+                    begun.send(()).unwrap();
+                    let _ = wait.await;
+                    Ok(())
+                })
+            });
+            let writes = async {
+                has_begun.await.unwrap();
+                tokio::join!(biased; $($write,)+ async { drop(all_queue) })
+            };
+            let (held, ($($write,)+ ())) = tokio::join!(hold, writes);
+            held.unwrap();
+            ($($write,)+)
+        }};
+    }
+
+    #[tokio::test]
+    async fn a_refused_write_leaves_the_others_of_its_batch_committed() {
+        let (_folder, queue) = queue().await;
+        let unknown = RunId::generate();
+        let before = create(&queue);
+        let refused = submit(&queue, move |write| Box::pin(runs::delete(write, unknown)));
+        let after = create(&queue);
+        let (before, refused, after) = in_one_batch!(&queue, before, refused, after);
+        assert!(matches!(refused, Err(Error::NotFound { .. })));
+        assert!(exists(&queue, before.unwrap()).await);
+        assert!(exists(&queue, after.unwrap()).await);
+    }
+
+    /// Runs the statements between two other writes of their batch, and returns what all were told:
+    /// nothing of it may be there, and the next batch must be well.
+    async fn given_up(sql: &'static str) -> Error {
+        let (_folder, queue) = queue().await;
+        let before = create(&queue);
+        let failing = create_and_run(&queue, sql);
+        let after = create(&queue);
+        let (before, failing, after) = in_one_batch!(&queue, before, failing, after);
+        let told = failing.unwrap_err();
+        for other in [before.unwrap_err(), after.unwrap_err()] {
+            assert_eq!(other.to_string(), told.to_string());
+        }
+        assert_eq!(count(&queue).await, 0);
+        create(&queue).await.unwrap();
+        assert_eq!(count(&queue).await, 1);
+        told
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_gives_up_its_batch_and_the_next_one_is_well() {
+        let told = given_up("SELECT * FROM nowhere").await;
+        assert!(matches!(told, Error::Backend { .. }), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_fills_the_disk_is_given_up_and_certainly_not_applied() {
+        let told = given_up(
+            "PRAGMA max_page_count = 1; \
+             INSERT INTO checkpoints SELECT 1, x'01', id, '', 0, hex(zeroblob(1000000)) FROM runs",
+        )
+        .await;
+        let outcome = Outcome::NotApplied;
+        assert!(matches!(told, Error::Unavailable { outcome: is, .. } if is == outcome));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_leaves_the_outcome_open_and_the_next_batch_is_well() {
+        // A foreign key that is checked at the commit alone.
+        let told = given_up(
+            "PRAGMA defer_foreign_keys = ON; \
+             INSERT INTO checkpoints VALUES (1, x'01', x'02', '', 0, '')",
+        )
+        .await;
+        let outcome = Outcome::Unknown;
+        assert!(matches!(told, Error::Unavailable { outcome: is, .. } if is == outcome));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_ends_the_writer_and_nothing_else() {
+        let (_folder, queue) = queue().await;
+        let run_id = create(&queue).await.unwrap();
+        let panics = submit(&queue, |_| -> BoxFuture<'_, Result<()>> {
+            Box::pin(async { panic!("on purpose") })
+        });
+        let told = panics.await;
+        let outcome = Outcome::Unknown;
+        assert!(matches!(told, Err(Error::Unavailable { outcome: is, .. }) if is == outcome));
+        assert!(!exists(&queue, run_id).await);
+        queue.close().await;
+        assert!(catch_unwind(|| drop(queue)).is_ok());
+    }
+}
