@@ -54,7 +54,10 @@ impl Fixture for SqliteFixture {
     }
 }
 
-async fn open(file: &std::path::Path, clock: &Arc<dyn Clock>) -> runstore_core::Result<SqliteStore> {
+async fn open(
+    file: &std::path::Path,
+    clock: &Arc<dyn Clock>,
+) -> runstore_core::Result<SqliteStore> {
     SqliteStore::open(SqliteOptions::new(file).with_clock(Arc::clone(clock))).await
 }
 
