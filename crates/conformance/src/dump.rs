@@ -22,6 +22,26 @@ impl Dump {
         Ok(Self(json!({ "runs": runs, "below": dumps })))
     }
 
+    /// All that can be read of one run.
+    pub(crate) async fn of_run(store: &dyn Store, run_id: RunId) -> Result<Self> {
+        Ok(Self(json!({ "below": [dump_run(store, run_id).await?] })))
+    }
+
+    /// The same without these fields of a run, of its snapshot and of the counts there, to compare the
+    /// rest.
+    pub(crate) fn without(&self, fields: &[&str]) -> Self {
+        let mut value = self.0.clone();
+        let runs = value.get_mut("below").and_then(Value::as_array_mut);
+        for run in runs.into_iter().flatten() {
+            for place in ["", "/snapshot", "/snapshot/counts"] {
+                if let Some(Value::Object(object)) = run.pointer_mut(place) {
+                    object.retain(|name, _| !fields.contains(&name.as_str()));
+                }
+            }
+        }
+        Self(value)
+    }
+
     /// Where the two differ first, as a path and both values; `None` if they are alike to the order of
     /// keys and the kind of numbers.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
@@ -87,6 +107,48 @@ pub(crate) fn check_unchanged(
         check!(
             difference.is_none(),
             "{what} must change nothing, but changed {} (before, after), checked at {place}",
+            difference.unwrap_or_default()
+        );
+        Ok(())
+    }
+}
+
+/// Checks that the store holds what it held before but for these fields of its runs. `what` says which
+/// call must have changed nothing else.
+#[track_caller]
+pub(crate) fn check_unchanged_but(
+    store: &dyn Store,
+    before: &Dump,
+    fields: &[&str],
+    what: &str,
+) -> impl Future<Output = Outcome> {
+    let place = std::panic::Location::caller();
+    async move {
+        let after = Dump::of(store).await?.without(fields);
+        let difference = before.without(fields).difference(&after);
+        check!(
+            difference.is_none(),
+            "{what} must change nothing but {fields:?}, but changed {} (before, after), checked at {place}",
+            difference.unwrap_or_default()
+        );
+        Ok(())
+    }
+}
+
+/// Checks that one run is as it was. `what` says which call must not have touched it.
+#[track_caller]
+pub(crate) fn check_run_unchanged(
+    store: &dyn Store,
+    before: &Dump,
+    run_id: RunId,
+    what: &str,
+) -> impl Future<Output = Outcome> {
+    let place = std::panic::Location::caller();
+    async move {
+        let difference = before.difference(&Dump::of_run(store, run_id).await?);
+        check!(
+            difference.is_none(),
+            "{what} must not touch another run, but changed {} (before, after), checked at {place}",
             difference.unwrap_or_default()
         );
         Ok(())

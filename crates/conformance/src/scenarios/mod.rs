@@ -1,3 +1,10 @@
 //! The scenarios, a file a group. Each is listed in `list.rs`, and nowhere else.
 
+pub(crate) mod approvals;
+pub(crate) mod artifacts;
+pub(crate) mod attempts;
+pub(crate) mod checkpoints;
+pub(crate) mod events;
+pub(crate) mod order;
 pub(crate) mod runs;
+pub(crate) mod snapshot;
