@@ -1,8 +1,8 @@
 //! All that can be read of a store, to compare two instants or two stores.
 
 use runstore_core::{
-    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
-    Result, RunId, SnapshotRequest, Store,
+    Error, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
+    ListTasks, Result, RunId, SnapshotRequest, Store,
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,25 @@ impl Dump {
 
     /// All that can be read of one run.
     pub(crate) async fn of_run(store: &dyn Store, run_id: RunId) -> Result<Self> {
-        Ok(Self(json!({ "below": [dump_run(store, run_id).await?] })))
+        Self::of_runs(store, &[run_id]).await
+    }
+
+    /// All that can be read of some runs; `null` in the place of one that does not exist.
+    pub(crate) async fn of_runs(store: &dyn Store, run_ids: &[RunId]) -> Result<Self> {
+        let mut dumps = Vec::new();
+        for run_id in run_ids {
+            dumps.push(match store.get_run(*run_id).await {
+                Err(Error::NotFound { .. }) => Value::Null,
+                _ => dump_run(store, *run_id).await?,
+            });
+        }
+        Ok(Self(json!({ "below": dumps })))
+    }
+
+    /// The same with another text in the place of one, in every text and key.
+    pub(crate) fn renamed(&self, from: &str, to: &str) -> Self {
+        let renamed = self.0.to_string().replace(from, to);
+        Self(serde_json::from_str(&renamed).unwrap_or_default())
     }
 
     /// The same without these fields of a run, of its snapshot and of the counts there, to compare the

@@ -65,11 +65,14 @@ mod dump;
 mod harness;
 mod list;
 mod lists;
+mod reads;
 mod report;
 mod runner;
 mod scenario;
 mod scenarios;
+mod stage;
 mod world;
+mod writes;
 
 pub use clause::Clause;
 pub use harness::{Fixture, Harness, Lacking, Provided};

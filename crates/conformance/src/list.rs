@@ -126,4 +126,40 @@ scenario_list! { $
         ids_do_not_order_records [G6],
         the_records_of_one_change_have_one_time [G3 T1 T2 T5 C5],
     }
+    durable {
+        everything_written_is_there_after_a_reopen [G2 G5],
+        each_write_is_there_after_a_reopen [G2],
+        what_a_second_handle_wrote_is_there_after_a_reopen [G2 G3],
+        a_claim_is_held_or_stale_after_a_reopen_as_before [G2 C3 C4],
+        retries_are_known_after_a_reopen [G2 G9 C5],
+        ids_with_other_content_are_refused_after_a_reopen [G2 G9],
+        numbers_go_on_after_a_reopen [G2 G6 J1 T2 C1],
+        work_goes_on_after_a_reopen [G2 T5 C1],
+        a_closed_handle_answers_unavailable [G2],
+        a_second_close_is_fine [G2],
+        a_close_beside_writers_loses_nothing_that_was_acknowledged [G1 G2],
+        a_store_says_how_durable_it_is [G2],
+    }
+    shared {
+        each_write_is_seen_by_another_handle_at_once [G3],
+        handles_write_in_turns_as_one [G3 C4],
+        numbers_go_on_over_all_handles [G3 J1 T2 R4 C1],
+        claims_of_one_task_are_counted_over_all_handles [G3 C3 C4],
+        retries_are_known_on_another_handle [G3 G9 C5],
+        a_deleted_run_is_gone_for_every_handle [G3 R5],
+        a_run_changed_by_two_handles_in_turns_keeps_both [G3 R3 A1],
+        settling_on_one_handle_ends_the_claim_of_another [G3 C4 C6],
+        reading_changes_nothing [G3],
+    }
+    cancel {
+        a_dropped_call_on_runs_is_done_or_not_done [G4 G1],
+        a_dropped_call_on_tasks_is_done_or_not_done [G4 G1],
+        a_dropped_claim_or_report_is_done_or_not_done [G4 G1 C5],
+        a_dropped_call_on_the_journal_is_done_or_not_done [G4 G1],
+        dropped_reads_leave_the_store_in_working_order [G4],
+        dropped_writes_leave_the_store_in_working_order [G4],
+        dropped_claims_leave_every_task_pending_or_in_progress [G4 C1],
+        aborted_writers_leave_the_events_without_gaps [G4 J1],
+        a_dropped_close_can_be_closed_again [G4],
+    }
 }

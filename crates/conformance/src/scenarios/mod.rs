@@ -3,8 +3,11 @@
 pub(crate) mod approvals;
 pub(crate) mod artifacts;
 pub(crate) mod attempts;
+pub(crate) mod cancel;
 pub(crate) mod checkpoints;
+pub(crate) mod durable;
 pub(crate) mod events;
 pub(crate) mod order;
 pub(crate) mod runs;
+pub(crate) mod shared;
 pub(crate) mod snapshot;

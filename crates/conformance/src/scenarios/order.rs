@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use runstore_core::{
-    ApprovalId, ApprovalSource, ArtifactDraft, ArtifactId, AttemptId, AttemptReport, AttemptStatus,
-    CheckpointId, Clock, EventDraft, EventId, FinishReport, ListApprovals, ListArtifacts,
-    ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, ManualClock, NewApproval,
-    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunId, RunUpdate, SnapshotRequest,
-    Store, Task, TaskDraft, TaskId, TaskPlan, Timestamp, Uuid,
+    ApprovalSource, ArtifactDraft, AttemptReport, AttemptStatus, Clock, EventDraft, FinishReport,
+    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
+    ManualClock, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunUpdate,
+    SnapshotRequest, Store, Task, TaskDraft, TaskPlan, Timestamp, Uuid,
 };
 use serde_json::json;
 
@@ -34,9 +33,9 @@ fn tick(clock: &ManualClock, moves: [i64; 4], turn: usize) {
 struct FallingIds(u128);
 
 impl FallingIds {
-    fn next<I: From<Uuid>>(&mut self) -> I {
+    fn next(&mut self) -> Uuid {
         self.0 -= 1;
-        I::from(Uuid::from_u128(self.0))
+        Uuid::from_u128(self.0)
     }
 }
 
@@ -311,7 +310,7 @@ pub(crate) async fn ids_do_not_order_records(c: &mut Context<'_>) -> Outcome {
     let mut ids = FallingIds(1 << 100);
     let mut runs = Vec::new();
     for number in 0..4 {
-        let new = NewRun::new("goal", number.to_string()).with_id(ids.next::<RunId>());
+        let new = NewRun::new("goal", number.to_string()).with_id(ids.next());
         runs.insert(0, c.store.create_run(new).await?);
     }
     let run_id = world::first(runs.clone())?.id;
@@ -320,8 +319,7 @@ pub(crate) async fn ids_do_not_order_records(c: &mut Context<'_>) -> Outcome {
     })
     .await?;
 
-    let mut draft =
-        |number: usize| TaskDraft::new(number.to_string(), "o").with_id(ids.next::<TaskId>());
+    let mut draft = |number: usize| TaskDraft::new(number.to_string(), "o").with_id(ids.next());
     let plan = TaskPlan::new(run_id, (0..4).map(&mut draft));
     let tasks = c.store.append_tasks(plan).await?;
     check_pages("the tasks, with falling ids", &tasks, |page| {
@@ -342,21 +340,18 @@ pub(crate) async fn ids_do_not_order_records(c: &mut Context<'_>) -> Outcome {
     let mut approvals = Vec::new();
     let mut checkpoints = Vec::new();
     for number in 0..4 {
-        let report =
-            AttemptReport::new("failed", number.to_string()).with_id(ids.next::<AttemptId>());
+        let report = AttemptReport::new("failed", number.to_string()).with_id(ids.next());
         let new = NewAttempt::new(task.id, 1, report);
         attempts.push(c.store.add_attempt(new).await?);
-        let draft = EventDraft::new("s", "k", "m").with_id(ids.next::<EventId>());
+        let draft = EventDraft::new("s", "k", "m").with_id(ids.next());
         let new = NewEvent::new(run_id, draft);
         events.push(c.store.add_event(new).await?);
-        let draft = ArtifactDraft::new("k", "p").with_id(ids.next::<ArtifactId>());
+        let draft = ArtifactDraft::new("k", "p").with_id(ids.next());
         let new = NewArtifact::new(run_id, draft);
         artifacts.push(c.store.add_artifact(new).await?);
-        let new =
-            NewApproval::new(run_id, "human", "approved", "r").with_id(ids.next::<ApprovalId>());
+        let new = NewApproval::new(run_id, "human", "approved", "r").with_id(ids.next());
         approvals.push(c.store.add_approval(new).await?);
-        let new = NewCheckpoint::new(run_id, "running", json!(number))
-            .with_id(ids.next::<CheckpointId>());
+        let new = NewCheckpoint::new(run_id, "running", json!(number)).with_id(ids.next());
         checkpoints.push(c.store.add_checkpoint(new).await?);
     }
     let snapshot = c.store.snapshot(SnapshotRequest::of_run(run_id)).await?;
