@@ -197,6 +197,8 @@ pub(crate) fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
             };
             within.or_else(lengths)
         }
+        // By their text: as numbers, `0.0` and `-0.0` are equal.
+        (Value::Number(a), Value::Number(b)) if a.to_string() != b.to_string() => differ(),
         _ if a == b => None,
         _ => differ(),
     }

@@ -126,6 +126,21 @@ scenario_list! { $
         ids_do_not_order_records [G6],
         the_records_of_one_change_have_one_time [G3 T1 T2 T5 C5],
     }
+    faithful {
+        every_text_is_kept_to_the_byte [G5],
+        long_texts_and_words_are_kept [G5],
+        a_mebibyte_is_kept_in_a_record_of_every_kind [G5],
+        json_of_every_shape_is_kept [G5],
+        numbers_keep_their_kind_and_value [G5],
+        the_order_of_keys_is_kept [G5],
+        json_nested_to_the_bound_is_kept [G5 G8],
+        times_are_kept_to_the_microsecond [G5 A1],
+        an_unset_field_stays_unset_and_an_empty_text_empty [G5],
+        lists_of_texts_keep_their_entries [G5],
+        words_are_told_apart_to_the_byte [G5 R2 A1 A2 J4 J5],
+        counts_and_numbers_are_kept_to_their_ends [G5],
+        any_uuid_names_a_record_of_each_kind [G5 G9],
+    }
     durable {
         everything_written_is_there_after_a_reopen [G2 G5],
         each_write_is_there_after_a_reopen [G2],

@@ -7,6 +7,7 @@ pub(crate) mod cancel;
 pub(crate) mod checkpoints;
 pub(crate) mod durable;
 pub(crate) mod events;
+pub(crate) mod faithful;
 pub(crate) mod order;
 pub(crate) mod runs;
 pub(crate) mod shared;
