@@ -65,6 +65,7 @@ mod dump;
 mod harness;
 mod list;
 mod lists;
+mod race;
 mod reads;
 mod report;
 mod runner;
