@@ -56,6 +56,7 @@
 //!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
 //! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
 
+mod beside;
 mod cancel;
 mod check;
 mod clause;
@@ -63,11 +64,16 @@ mod context;
 mod dump;
 mod harness;
 mod list;
+mod lists;
+mod race;
+mod reads;
 mod report;
 mod runner;
 mod scenario;
 mod scenarios;
+mod stage;
 mod world;
+mod writes;
 
 pub use clause::Clause;
 pub use harness::{Fixture, Harness, Lacking, Provided};
