@@ -56,6 +56,8 @@
 //!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
 //! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
 
+mod arbitrary;
+mod call;
 mod cancel;
 mod check;
 mod clause;

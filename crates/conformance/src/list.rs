@@ -54,4 +54,12 @@ scenario_list! { $
         a_new_run_is_planning_with_zero_counters [R1],
         creating_a_run_writes_its_first_event [R1 J1],
     }
+    random {
+        any_sequence_of_calls_answers_as_the_reference
+            [G3 G5 G6 G7 G8 G9 R1 R2 R3 R4 R5 A1 A2 T1 T2 T3 T4 T5 T6 C1 C3 C4 C5 C6 J1 J3 J4 J5 J6 S1 S3],
+        any_sequence_on_tasks_and_claims_answers_as_the_reference
+            [G3 G5 G7 G9 T1 T2 T3 T4 T5 T6 C1 C3 C4 C5 C6 S1 S3],
+        any_sequence_with_repeated_calls_answers_as_the_reference
+            [G3 G5 G9 T1 T2 C3 C4 C5 J1 J3 J4 J5 J6],
+    }
 }

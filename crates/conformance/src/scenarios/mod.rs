@@ -1,3 +1,4 @@
 //! The scenarios, a file a group. Each is listed in `list.rs`, and nowhere else.
 
+pub(crate) mod random;
 pub(crate) mod runs;
