@@ -22,6 +22,11 @@ impl Dump {
         Ok(Self(json!({ "runs": runs, "below": dumps })))
     }
 
+    /// The whole as one text, to tell states apart by.
+    pub(crate) fn text(&self) -> String {
+        self.0.to_string()
+    }
+
     /// Where the two differ first, as a path and both values; `None` if they are alike to the order of
     /// keys and the kind of numbers.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {

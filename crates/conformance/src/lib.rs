@@ -64,6 +64,7 @@ mod clause;
 mod context;
 mod dump;
 mod harness;
+mod history;
 mod list;
 mod report;
 mod runner;

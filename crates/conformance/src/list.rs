@@ -62,4 +62,12 @@ scenario_list! { $
         any_sequence_with_repeated_calls_answers_as_the_reference
             [G3 G5 G9 T1 T2 C3 C4 C5 J1 J3 J4 J5 J6],
     }
+    histories {
+        claims_and_reports_at_once_are_linearizable
+            [G3 C1 C2 C4 C5 T5 T6],
+        changes_of_the_plan_at_once_are_linearizable
+            [G1 G3 G9 T1 T2 T4 T6 C2 C4 C6 S1],
+        writes_to_the_journal_at_once_are_linearizable
+            [G3 G9 R3 R4 A1 C3 C4 J1 J3 J4 J5 J6 S1],
+    }
 }

@@ -4,6 +4,7 @@
 //! numbers: a task and an event of one number are two records.
 
 mod calls;
+mod seed;
 mod values;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use runstore_core::{NewRun, TaskPlan};
 
 use crate::call::Call;
 
+pub(crate) use seed::Seeded;
 pub(crate) use values::{draft, run_id};
 
 /// A call, and how it is made.

@@ -1,26 +1,19 @@
 //! Random sequences of calls, made on the store and on the reference alike, and shrunk to a minimal one
 //! where the two differ.
-//!
-//! The seed is fixed, so that a failure comes again; the environment variable `RUNSTORE_SUITE_SEED`
-//! sets another.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest::test_runner::{TestCaseError, TestError};
 use runstore_core::{ClaimToken, Store};
 use runstore_memory::{MemoryOptions, MemoryStore};
 use tokio::runtime::Handle;
 
-use crate::arbitrary::{Mix, Step, sequences};
+use crate::arbitrary::{Mix, Seeded, Step, sequences};
 use crate::call::Call;
 use crate::check::{Outcome, Stop, check};
 use crate::context::Context;
 use crate::dump::Dump;
-
-/// The variable that sets the seed, and the seed without it.
-const SEED_VARIABLE: &str = "RUNSTORE_SUITE_SEED";
-const SEED: u64 = 20_260_301;
 
 pub(crate) async fn any_sequence_of_calls_answers_as_the_reference(c: &mut Context<'_>) -> Outcome {
     agrees_with_the_reference(c, Mix::All, 48, 30)
@@ -38,23 +31,8 @@ pub(crate) async fn any_sequence_with_repeated_calls_answers_as_the_reference(
     agrees_with_the_reference(c, Mix::Retries, 40, 24)
 }
 
-/// Shrinking makes stores anew, so it is bounded: what is left may not be the very least.
-const MOST_SHRINKS: u32 = 600;
-
 fn agrees_with_the_reference(c: &Context<'_>, mix: Mix, cases: u32, most: usize) -> Outcome {
-    let seed = seed()?;
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: MOST_SHRINKS,
-        ..Config::default()
-    };
-    let mut bytes = [0; 32];
-    for (byte, value) in bytes.iter_mut().zip(seed.to_le_bytes()) {
-        *byte = value;
-    }
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let Seeded { mut runner, seed } = Seeded::new(cases)?;
     let runtime = Handle::current();
     // A test of proptest is no future, so the sequences are played from a thread that may block.
     let play = |steps: &[Step]| {
@@ -85,20 +63,10 @@ fn agrees_with_the_reference(c: &Context<'_>, mix: Mix, cases: u32, most: usize)
                 _ => format!("{reason}; made once more, the same calls did not differ"),
             };
             Err(Stop::failed(format_args!(
-                "the store and the reference differ: {again}\n{}\n        \
-                 ({SEED_VARIABLE}={seed}; the sequence is shrunk)",
+                "the store and the reference differ: {again}\n{}\n        (shrunk; {seed})",
                 log.join("\n"),
             )))
         }
-    }
-}
-
-fn seed() -> Outcome<u64> {
-    match std::env::var(SEED_VARIABLE) {
-        Ok(text) => text
-            .parse()
-            .map_err(|_| Stop::failed(format_args!("{SEED_VARIABLE} is {text:?}: not a number"))),
-        Err(_) => Ok(SEED),
     }
 }
 
