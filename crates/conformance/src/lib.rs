@@ -56,6 +56,7 @@
 //!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
 //! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
 
+mod calls;
 mod cancel;
 mod check;
 mod clause;
@@ -63,10 +64,14 @@ mod context;
 mod dump;
 mod harness;
 mod list;
+mod pages;
+mod race;
 mod report;
 mod runner;
 mod scenario;
 mod scenarios;
+mod tasks;
+mod ticking;
 mod world;
 
 pub use clause::Clause;
