@@ -80,6 +80,78 @@ scenario_list! { $
         a_deletion_leaves_the_other_runs [R5],
         a_run_created_under_a_deleted_id_begins_anew [R5 R1 J1],
     }
+    agents {
+        a_saved_record_reads_back_whole [A1 A2 G3 G5],
+        the_last_saved_record_wins_whole [A1],
+        a_records_time_is_the_callers_or_the_clocks [A1],
+        each_role_has_a_record_of_its_own_in_order_of_its_word [A1 A2],
+        each_run_has_records_of_its_own [A1 A2],
+        a_role_without_a_record_reads_as_none [A2],
+        a_save_changes_no_other_record [A1],
+        records_saved_at_once_are_never_mixed [A1 G3],
+    }
+    plans {
+        a_draft_becomes_a_pending_task_with_all_its_fields [T1 T2 G5],
+        a_draft_without_an_id_gets_one [T1 T2],
+        drafts_become_tasks_in_their_order [T1 T2 G6],
+        a_new_plan_abandons_what_is_pending_or_in_progress_and_nothing_else [T1],
+        abandoned_tasks_keep_their_data [T1],
+        all_tasks_of_a_plan_have_one_time [T1 T2],
+        a_plan_comes_after_every_task_the_run_ever_had [T1 T2 G6],
+        a_plan_without_tasks_is_a_plan [T1],
+        appending_changes_nothing_else [T2],
+        a_plan_leaves_the_other_runs [T1 T2],
+        a_plan_may_have_thousands_of_tasks [T1],
+        nobody_sees_part_of_a_new_plan [T1 G1 G3],
+    }
+    tasks {
+        every_read_shows_the_same_task [T3 G3 G5],
+        tasks_are_listed_in_the_order_of_their_positions [T3 G6],
+        tasks_are_listed_by_any_set_of_states [T3],
+        tasks_are_listed_in_pages [T3],
+        the_number_of_a_cursor_is_a_position [T3],
+        a_cursor_of_tasks_outlives_changes_of_the_list [T3],
+        each_run_lists_tasks_of_its_own [T3],
+    }
+    states {
+        a_pending_task_can_be_settled_in_every_way [T4 C6],
+        a_task_in_progress_can_be_settled_in_every_way [T4 C6],
+        a_blocked_task_can_be_settled_in_every_way [T4 C6],
+        settling_sets_summary_and_signature_over_earlier_ones [T4],
+        a_completed_task_stays_completed [T4 C1],
+        an_abandoned_task_stays_abandoned [T4 T1 C1],
+        what_is_pending_cannot_be_requeued [T4 T6],
+        a_blocked_task_is_not_claimed [T4 C1],
+        what_ended_can_be_settled_again_once_requeued [T4 T6],
+        settling_a_task_leaves_the_others [T4],
+    }
+    requeue {
+        a_resume_with_nothing_in_progress_changes_nothing [T5],
+        a_resume_requeues_some_of_the_tasks [T5 J1],
+        a_resume_requeues_all_of_the_tasks [T5 C1],
+        a_resume_requeues_tasks_of_its_run_only [T5],
+        a_resume_after_a_reopen_requeues_what_was_in_progress [T5 G5],
+        a_task_can_be_requeued_from_every_state_but_pending [T4 T6 C6 J1],
+        a_requeued_task_keeps_place_data_and_attempts [T6 C1],
+        a_requeue_leaves_the_other_tasks [T6],
+        a_requeue_and_its_event_have_one_time [T5 T6],
+        only_creation_and_requeues_write_events_of_their_own [R1 T5 T6 J1],
+        requeues_at_once_take_each_task_back_once [T5 G1 G3],
+        one_of_several_requeues_at_once_is_done [T6 G1 G3],
+    }
+    claims {
+        tasks_are_claimed_in_the_order_of_the_plan [C1 G6],
+        a_claim_shows_the_task_as_it_is_stored [C1 T4 G5],
+        a_claim_changes_nothing_but_its_task [C1],
+        every_claim_of_a_task_counts_one_attempt [C1 C3],
+        only_what_is_pending_is_claimed [C1],
+        a_claim_without_a_claimable_task_is_none [C1 C2],
+        a_claim_takes_a_task_of_its_run_only [C1],
+        a_task_back_in_the_queue_comes_before_later_ones [C1 T6 C5],
+        a_task_is_claimable_as_soon_as_it_is_planned [C1 C2],
+        a_new_plans_first_task_is_claimed_next [C1 T1],
+        a_task_goes_to_one_handle_only [C2 G3 G5],
+    }
     unknown {
         every_call_on_an_unknown_run_is_refused [G7],
         every_call_on_an_unknown_task_is_refused [G7 R3 J3],

@@ -1,6 +1,12 @@
 //! The scenarios, a file a group. Each is listed in `list.rs`, and nowhere else.
 
+pub(crate) mod agents;
+pub(crate) mod claims;
 pub(crate) mod deletion;
+pub(crate) mod plans;
+pub(crate) mod requeue;
 pub(crate) mod run_changes;
 pub(crate) mod runs;
+pub(crate) mod states;
+pub(crate) mod tasks;
 pub(crate) mod unknown;
