@@ -152,6 +152,55 @@ scenario_list! { $
         a_new_plans_first_task_is_claimed_next [C1 T1],
         a_task_goes_to_one_handle_only [C2 G3 G5],
     }
+    tokens {
+        a_token_names_task_and_attempt [C3],
+        a_held_token_lets_its_holder_write [C3 J1 J3 J4 J6],
+        a_token_stays_held_whatever_others_do [C3 C4 G3 G5],
+        a_token_is_stale_once_its_task_was_requeued [C4 T6],
+        a_token_is_stale_after_a_requeue_on_resume [C4 T5],
+        a_token_is_stale_once_its_task_was_claimed_again [C3 C4],
+        a_token_is_stale_once_a_new_plan_left_its_task_out [C4 T1],
+        a_token_is_stale_once_an_operator_settled_its_task [C4 C6],
+        a_token_is_stale_once_its_run_was_deleted [C4 R5],
+        a_token_on_a_task_that_never_was_is_stale [C4],
+        a_fence_is_stale_once_its_claim_was_finished [C4 C5],
+        a_token_with_another_number_is_not_held [C3 C4],
+        a_task_never_claimed_has_no_token [C3 C4],
+        a_fence_must_be_on_a_task_of_the_run [C3],
+        a_fence_must_be_on_the_attempts_own_task [C3 G8],
+    }
+    finish {
+        a_completed_report_is_written_whole [C5 T4 G5 J1],
+        a_blocked_report_is_written_whole [C5 T4],
+        an_abandoned_report_is_written_whole [C5 T4],
+        a_released_report_is_written_whole [C5 T4],
+        a_report_may_have_a_record_only [C5],
+        every_attempt_of_a_task_can_be_finished [C5 J3],
+        all_that_a_report_writes_has_one_time [C5],
+        a_finish_ends_its_own_claim_only [C5],
+        what_was_added_before_under_its_id_is_not_added_again [C5 G9],
+        a_blocked_task_of_a_worker_is_like_an_operators [C5 T4],
+        reports_at_once_under_one_token_take_effect_once [C5 G1 G3],
+        a_report_beside_a_new_plan_is_written_whole_or_refused [C4 C5 G1 G3],
+    }
+    finish_repeats {
+        a_repeat_after_each_outcome_changes_nothing [C5],
+        a_repeat_without_any_id_changes_nothing [C5],
+        a_repeat_after_another_claimed_the_task_changes_nothing [C5],
+        a_repeat_after_an_operator_took_the_task_changes_nothing [C5 C6],
+        a_repeat_after_a_new_plan_changes_nothing [C5 T1],
+        a_repeat_is_known_after_many_other_reports [C5],
+        a_report_under_an_earlier_unfinished_token_is_no_repeat [C4 C5],
+        a_record_of_the_attempt_is_not_taken_for_its_finish [C4 C5 J3],
+        a_finish_is_forgotten_with_its_run [C5 R5],
+        a_report_with_a_taken_id_leaves_nothing [C5 G1 G9],
+    }
+    operators {
+        an_operator_takes_a_task_from_its_holder [C6 C4],
+        an_operator_takes_the_named_task_and_no_other [C6],
+        an_operator_adds_nothing_to_the_journal_but_a_requeue [C6 T6],
+        an_operator_can_requeue_what_a_worker_finished [C6 T6],
+    }
     unknown {
         every_call_on_an_unknown_run_is_refused [G7],
         every_call_on_an_unknown_task_is_refused [G7 R3 J3],

@@ -3,10 +3,14 @@
 pub(crate) mod agents;
 pub(crate) mod claims;
 pub(crate) mod deletion;
+pub(crate) mod finish;
+pub(crate) mod finish_repeats;
+pub(crate) mod operators;
 pub(crate) mod plans;
 pub(crate) mod requeue;
 pub(crate) mod run_changes;
 pub(crate) mod runs;
 pub(crate) mod states;
 pub(crate) mod tasks;
+pub(crate) mod tokens;
 pub(crate) mod unknown;
