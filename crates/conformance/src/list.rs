@@ -208,4 +208,59 @@ scenario_list! { $
         a_task_of_another_run_is_refused [G7 R3 J3],
         an_id_of_another_kind_names_nothing [G7],
     }
+    input {
+        a_word_has_at_most_255_bytes [G8],
+        a_word_of_255_bytes_is_kept_and_found [G8 G5],
+        a_limit_is_from_1_to_10_000 [G8],
+        json_is_nested_at_most_100_levels_deep [G8 G5],
+        a_report_has_at_most_1_000_events_and_artifacts [G8 C5],
+        a_plan_has_at_most_100_000_tasks [G8],
+        goal_and_title_must_not_be_empty [G8],
+        an_id_stands_once_in_a_call [G8],
+    }
+    record_size {
+        a_record_has_at_most_16_mib [G8],
+        a_record_of_just_16_mib_is_kept [G8 G5],
+        the_size_is_of_each_record_and_not_of_the_call [G8 G5],
+        any_text_is_accepted_in_every_field [G8 G5],
+    }
+    retry {
+        a_run_is_created_once_under_its_id [G9],
+        a_run_created_again_is_returned_as_it_is_now [G9 R1],
+        an_attempt_is_added_once_under_its_id [G9 J3],
+        an_event_is_added_once_under_its_id [G9 J1],
+        an_artifact_is_added_once_under_its_id [G9 J4],
+        an_approval_is_added_once_under_its_id [G9 J5],
+        a_checkpoint_is_added_once_under_its_id [G9 J6],
+        without_an_id_each_call_adds_a_record [G9],
+        one_id_may_name_a_record_of_every_kind [G9],
+    }
+    retry_later {
+        a_fenced_write_is_answered_again_once_its_claim_ended [G9 C4],
+        an_event_added_again_after_others_keeps_its_number [G9 J1],
+        ids_are_free_again_once_their_run_was_deleted [G9 R5],
+        the_same_call_made_at_once_creates_one_record [G9 G3],
+        of_different_calls_at_once_under_one_id_one_is_done [G9 G3],
+    }
+    retry_plans {
+        a_plan_given_again_is_returned_and_changes_nothing [G9 T1 T2],
+        a_plan_given_again_returns_its_tasks_as_they_are_now [G9 T1],
+        a_plan_given_again_in_part_or_in_another_order_is_returned_so [G9],
+        a_plan_of_which_a_part_is_stored_is_refused [G9 G1],
+        a_draft_with_other_content_under_a_stored_id_is_refused [G9],
+        a_plan_of_stored_tasks_one_of_them_with_other_content_is_refused [G9 G1],
+        a_task_of_another_run_is_not_planned_again [G9],
+        without_ids_a_plan_is_new_each_time [G9 T1 T2],
+    }
+    precedence {
+        input_comes_before_a_claim_whose_task_is_gone [G8],
+        input_comes_before_a_taken_id_and_a_repeat [G8],
+        a_claim_whose_task_is_gone_comes_before_an_unknown_run [C4],
+        a_claim_whose_task_is_gone_comes_before_a_taken_id [C4],
+        an_unknown_run_or_task_comes_before_a_taken_id [G7],
+        an_unknown_run_comes_before_a_fence_that_is_not_held [G7],
+        a_taken_id_comes_before_a_fence_that_is_not_held [G9],
+        a_finish_looks_at_the_token_before_the_ids_of_its_report [C4 C5],
+        a_token_that_is_not_held_comes_before_the_state [C4],
+    }
 }
