@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runstore_core::{ManualClock, Store, Timestamp};
+use runstore_core::{Clock, ManualClock, Store, Timestamp};
 
 use crate::check::Outcome;
 use crate::harness::{Fixture, Harness};
@@ -32,6 +32,11 @@ impl<'h> Context<'h> {
     /// Another store with a clock of its own, independent of this one.
     pub(crate) async fn another(&self) -> Outcome<Self> {
         Self::new(self.harness).await
+    }
+
+    /// Another store that reads the time from `clock`.
+    pub(crate) async fn with_clock(&self, clock: Arc<dyn Clock>) -> Outcome<Box<dyn Fixture>> {
+        Ok(self.harness.fresh(clock).await?)
     }
 
     /// Another handle on the same data.

@@ -58,6 +58,7 @@
 
 mod arbitrary;
 mod call;
+mod calls;
 mod cancel;
 mod check;
 mod clause;
@@ -66,10 +67,14 @@ mod dump;
 mod harness;
 mod history;
 mod list;
+mod pages;
+mod race;
 mod report;
 mod runner;
 mod scenario;
 mod scenarios;
+mod tasks;
+mod ticking;
 mod world;
 
 pub use clause::Clause;
