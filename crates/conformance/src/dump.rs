@@ -1,8 +1,8 @@
 //! All that can be read of a store, to compare two instants or two stores.
 
 use runstore_core::{
-    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
-    Result, RunId, SnapshotRequest, Store,
+    Error, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
+    ListTasks, Result, RunId, SnapshotRequest, Store,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +25,44 @@ impl Dump {
     /// The whole as one text, to tell states apart by.
     pub(crate) fn text(&self) -> String {
         self.0.to_string()
+    }
+
+    /// All that can be read of one run.
+    pub(crate) async fn of_run(store: &dyn Store, run_id: RunId) -> Result<Self> {
+        Self::of_runs(store, &[run_id]).await
+    }
+
+    /// All that can be read of some runs; `null` in the place of one that does not exist.
+    pub(crate) async fn of_runs(store: &dyn Store, run_ids: &[RunId]) -> Result<Self> {
+        let mut dumps = Vec::new();
+        for run_id in run_ids {
+            dumps.push(match store.get_run(*run_id).await {
+                Err(Error::NotFound { .. }) => Value::Null,
+                _ => dump_run(store, *run_id).await?,
+            });
+        }
+        Ok(Self(json!({ "below": dumps })))
+    }
+
+    /// The same with another text in the place of one, in every text and key.
+    pub(crate) fn renamed(&self, from: &str, to: &str) -> Self {
+        let renamed = self.0.to_string().replace(from, to);
+        Self(serde_json::from_str(&renamed).unwrap_or_default())
+    }
+
+    /// The same without these fields of a run, of its snapshot and of the counts there, to compare the
+    /// rest.
+    pub(crate) fn without(&self, fields: &[&str]) -> Self {
+        let mut value = self.0.clone();
+        let runs = value.get_mut("below").and_then(Value::as_array_mut);
+        for run in runs.into_iter().flatten() {
+            for place in ["", "/snapshot", "/snapshot/counts"] {
+                if let Some(Value::Object(object)) = run.pointer_mut(place) {
+                    object.retain(|name, _| !fields.contains(&name.as_str()));
+                }
+            }
+        }
+        Self(value)
     }
 
     /// Where the two differ first, as a path and both values; `None` if they are alike to the order of
@@ -98,6 +136,48 @@ pub(crate) fn check_unchanged(
     }
 }
 
+/// Checks that the store holds what it held before but for these fields of its runs. `what` says which
+/// call must have changed nothing else.
+#[track_caller]
+pub(crate) fn check_unchanged_but(
+    store: &dyn Store,
+    before: &Dump,
+    fields: &[&str],
+    what: &str,
+) -> impl Future<Output = Outcome> {
+    let place = std::panic::Location::caller();
+    async move {
+        let after = Dump::of(store).await?.without(fields);
+        let difference = before.without(fields).difference(&after);
+        check!(
+            difference.is_none(),
+            "{what} must change nothing but {fields:?}, but changed {} (before, after), checked at {place}",
+            difference.unwrap_or_default()
+        );
+        Ok(())
+    }
+}
+
+/// Checks that one run is as it was. `what` says which call must not have touched it.
+#[track_caller]
+pub(crate) fn check_run_unchanged(
+    store: &dyn Store,
+    before: &Dump,
+    run_id: RunId,
+    what: &str,
+) -> impl Future<Output = Outcome> {
+    let place = std::panic::Location::caller();
+    async move {
+        let difference = before.difference(&Dump::of_run(store, run_id).await?);
+        check!(
+            difference.is_none(),
+            "{what} must not touch another run, but changed {} (before, after), checked at {place}",
+            difference.unwrap_or_default()
+        );
+        Ok(())
+    }
+}
+
 /// Where two JSON values differ first. Unlike `==`, it counts the order of keys.
 pub(crate) fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
     let differ = || Some(format!("{path}: {} and {}", short(a), short(b)));
@@ -122,6 +202,8 @@ pub(crate) fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
             };
             within.or_else(lengths)
         }
+        // By their text: as numbers, `0.0` and `-0.0` are equal.
+        (Value::Number(a), Value::Number(b)) if a.to_string() != b.to_string() => differ(),
         _ if a == b => None,
         _ => differ(),
     }

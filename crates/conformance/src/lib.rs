@@ -57,6 +57,7 @@
 //! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
 
 mod arbitrary;
+mod beside;
 mod call;
 mod calls;
 mod cancel;
@@ -67,15 +68,19 @@ mod dump;
 mod harness;
 mod history;
 mod list;
+mod lists;
 mod pages;
 mod race;
+mod reads;
 mod report;
 mod runner;
 mod scenario;
 mod scenarios;
+mod stage;
 mod tasks;
 mod ticking;
 mod world;
+mod writes;
 
 pub use clause::Clause;
 pub use harness::{Fixture, Harness, Lacking, Provided};

@@ -279,4 +279,127 @@ scenario_list! { $
         writes_to_the_journal_at_once_are_linearizable
             [G3 G9 R3 R4 A1 C3 C4 J1 J3 J4 J5 J6 S1],
     }
+    events {
+        an_event_is_stored_as_it_was_given [J1 C3 G5],
+        events_are_numbered_without_gaps_in_each_run [J1],
+        every_call_that_writes_events_numbers_them_in_one_row [J1 R1 T5 T6 C5],
+        calls_that_write_no_event_leave_the_journal_alone [J1 T1 T5],
+        the_last_events_are_given_oldest_first [J1],
+        more_than_fifty_recent_events_can_be_asked_for [J1],
+        events_after_a_number_are_exactly_those_that_follow [J1],
+        the_pages_of_events_join_and_their_cursors_are_numbers [J1],
+        a_follower_misses_no_event_and_sees_none_twice [J1],
+        adding_an_event_touches_nothing_else [J1],
+        equal_events_without_ids_are_events_of_their_own [J1 G9],
+        events_have_the_time_at_which_they_were_added [J1 G6],
+    }
+    attempts {
+        an_attempt_is_stored_as_it_was_given [J3 C3 G5],
+        an_attempt_without_an_id_is_given_one_of_its_own [J3 G9],
+        an_attempt_is_added_in_any_state_and_changes_nothing_else [J3],
+        the_latest_attempt_is_the_one_added_last_by_whatever_number [J3 G6],
+        attempts_are_kept_apart_by_task_and_by_run [J3],
+        attempts_of_a_run_are_listed_oldest_first_in_pages [J3],
+        the_last_attempts_of_a_run_are_given_oldest_first [J3],
+        a_run_and_a_task_without_attempts_have_none [J3],
+        attempts_outlast_every_change_of_their_task [J3 C5],
+    }
+    artifacts {
+        an_artifact_is_stored_as_it_was_given [J4 C3 G5],
+        an_artifact_without_an_id_is_given_one_of_its_own [J4 G9],
+        artifacts_are_listed_oldest_first_in_pages [J4],
+        artifacts_are_listed_by_role_in_pages [J4],
+        adding_an_artifact_touches_nothing_else [J4],
+        a_run_without_artifacts_has_none [J4],
+    }
+    approvals {
+        an_approval_is_stored_as_it_was_given [J5 G5],
+        an_approval_without_an_id_is_given_one_of_its_own [J5 G9],
+        approvals_are_listed_oldest_first_in_pages [J5],
+        approvals_are_listed_by_source_in_pages [J5],
+        the_latest_approval_of_a_source_is_the_one_given_last [J5 G6],
+        adding_an_approval_touches_nothing_else [J5],
+        a_run_without_approvals_has_none [J5],
+    }
+    checkpoints {
+        a_checkpoint_is_stored_as_it_was_given [J6 C3 G5],
+        a_checkpoint_without_an_id_is_given_one_of_its_own [J6 G9],
+        checkpoints_are_listed_oldest_first_in_pages [J6],
+        the_latest_checkpoint_is_the_one_written_last [J6 G6],
+        adding_a_checkpoint_touches_nothing_else [J6],
+    }
+    snapshot {
+        a_snapshot_agrees_with_the_single_reads [S1 S3],
+        every_task_is_in_exactly_one_list_by_its_state [S1],
+        the_counts_are_of_all_there_is [S3],
+        a_cap_bounds_every_list [S3],
+        a_snapshot_shows_the_last_12_attempts [S3],
+        a_snapshot_shows_the_last_50_events [S3],
+        a_snapshot_without_a_cap_leaves_no_task_out [S1 S3],
+        a_snapshot_of_a_new_run_has_its_first_event_only [S1 S3],
+        a_snapshot_follows_every_change_of_a_task [S1 S3],
+    }
+    order {
+        runs_are_listed_newest_first_whatever_the_clock_says [G6 R2],
+        runs_that_change_keep_their_place [G6 R2],
+        tasks_are_claimed_in_plan_order_whatever_the_clock_says [G6 T2 T3 C1],
+        attempts_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J3],
+        events_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J1],
+        artifacts_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J4],
+        approvals_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J5],
+        checkpoints_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J6],
+        ids_do_not_order_records [G6],
+        the_records_of_one_change_have_one_time [G3 T1 T2 T5 C5],
+    }
+    faithful {
+        every_text_is_kept_to_the_byte [G5],
+        long_texts_and_words_are_kept [G5],
+        a_mebibyte_is_kept_in_a_record_of_every_kind [G5],
+        json_of_every_shape_is_kept [G5],
+        numbers_keep_their_kind_and_value [G5],
+        the_order_of_keys_is_kept [G5],
+        json_nested_to_the_bound_is_kept [G5 G8],
+        times_are_kept_to_the_microsecond [G5 A1],
+        an_unset_field_stays_unset_and_an_empty_text_empty [G5],
+        lists_of_texts_keep_their_entries [G5],
+        words_are_told_apart_to_the_byte [G5 R2 A1 A2 J4 J5],
+        counts_and_numbers_are_kept_to_their_ends [G5],
+        any_uuid_names_a_record_of_each_kind [G5 G9],
+    }
+    durable {
+        everything_written_is_there_after_a_reopen [G2 G5],
+        each_write_is_there_after_a_reopen [G2],
+        what_a_second_handle_wrote_is_there_after_a_reopen [G2 G3],
+        a_claim_is_held_or_stale_after_a_reopen_as_before [G2 C3 C4],
+        retries_are_known_after_a_reopen [G2 G9 C5],
+        ids_with_other_content_are_refused_after_a_reopen [G2 G9],
+        numbers_go_on_after_a_reopen [G2 G6 J1 T2 C1],
+        work_goes_on_after_a_reopen [G2 T5 C1],
+        a_closed_handle_answers_unavailable [G2],
+        a_second_close_is_fine [G2],
+        a_close_beside_writers_loses_nothing_that_was_acknowledged [G1 G2],
+        a_store_says_how_durable_it_is [G2],
+    }
+    shared {
+        each_write_is_seen_by_another_handle_at_once [G3],
+        handles_write_in_turns_as_one [G3 C4],
+        numbers_go_on_over_all_handles [G3 J1 T2 R4 C1],
+        claims_of_one_task_are_counted_over_all_handles [G3 C3 C4],
+        retries_are_known_on_another_handle [G3 G9 C5],
+        a_deleted_run_is_gone_for_every_handle [G3 R5],
+        a_run_changed_by_two_handles_in_turns_keeps_both [G3 R3 A1],
+        settling_on_one_handle_ends_the_claim_of_another [G3 C4 C6],
+        reading_changes_nothing [G3],
+    }
+    cancel {
+        a_dropped_call_on_runs_is_done_or_not_done [G4 G1],
+        a_dropped_call_on_tasks_is_done_or_not_done [G4 G1],
+        a_dropped_claim_or_report_is_done_or_not_done [G4 G1 C5],
+        a_dropped_call_on_the_journal_is_done_or_not_done [G4 G1],
+        dropped_reads_leave_the_store_in_working_order [G4],
+        dropped_writes_leave_the_store_in_working_order [G4],
+        dropped_claims_leave_every_task_pending_or_in_progress [G4 C1],
+        aborted_writers_leave_the_events_without_gaps [G4 J1],
+        a_dropped_close_can_be_closed_again [G4],
+    }
 }
