@@ -1,16 +1,37 @@
 //! The scenarios, a file a group. Each is listed in `list.rs`, and nowhere else.
 
+pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod artifacts;
 pub(crate) mod attempts;
 pub(crate) mod cancel;
 pub(crate) mod checkpoints;
+pub(crate) mod claims;
+pub(crate) mod deletion;
 pub(crate) mod durable;
 pub(crate) mod events;
 pub(crate) mod faithful;
+pub(crate) mod finish;
+pub(crate) mod finish_repeats;
+pub(crate) mod histories;
+pub(crate) mod input;
 pub(crate) mod instants;
+pub(crate) mod operators;
 pub(crate) mod order;
+pub(crate) mod plans;
+pub(crate) mod precedence;
 pub(crate) mod races;
+pub(crate) mod random;
+pub(crate) mod record_size;
+pub(crate) mod requeue;
+pub(crate) mod retry;
+pub(crate) mod retry_later;
+pub(crate) mod retry_plans;
+pub(crate) mod run_changes;
 pub(crate) mod runs;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
+pub(crate) mod states;
+pub(crate) mod tasks;
+pub(crate) mod tokens;
+pub(crate) mod unknown;

@@ -403,7 +403,7 @@ impl Clock for Ticking {
 }
 
 pub(crate) async fn the_records_of_one_change_have_one_time(c: &mut Context<'_>) -> Outcome {
-    let fixture = c.fresh_with(Arc::new(Ticking(AtomicI64::new(0)))).await?;
+    let fixture = c.with_clock(Arc::new(Ticking(AtomicI64::new(0)))).await?;
     let store = fixture.store();
     let run = world::run(&*store).await?;
     let event = world::first(store.recent_events(run.id, 1).await?)?;
