@@ -53,6 +53,13 @@ impl<'h> Context<'h> {
         Ok(handles)
     }
 
+    /// Goes on with what a process killed now would leave, as [`store`](Self::store).
+    pub(crate) async fn kill(&mut self) -> Outcome {
+        self.fixture.kill().await?;
+        self.store = self.fixture.store();
+        Ok(())
+    }
+
     /// Closes the store and opens its data again, as [`store`](Self::store).
     pub(crate) async fn reopen(&mut self) -> Outcome {
         self.fixture.reopen().await?;

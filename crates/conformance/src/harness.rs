@@ -63,4 +63,13 @@ pub trait Fixture: Send + Sync {
 
     /// Closes every handle and opens the data again; [`store`](Self::store) is then a new handle.
     async fn reopen(&mut self) -> Provided<()>;
+
+    /// Opens what a process killed at this moment would leave, without closing anything first;
+    /// [`store`](Self::store) is then a handle on that. No call is under way when it is asked for, so for
+    /// an engine of files a copy of them as they stand will do.
+    async fn kill(&mut self) -> Provided<()> {
+        Err(Lacking::unsupported(
+            "the harness cannot show what a killed process leaves",
+        ))
+    }
 }

@@ -369,6 +369,8 @@ scenario_list! { $
     durable {
         everything_written_is_there_after_a_reopen [G2 G5],
         each_write_is_there_after_a_reopen [G2],
+        each_write_is_there_after_the_process_was_killed [G2],
+        work_goes_on_after_the_process_was_killed [G2 T5 C4 C5],
         what_a_second_handle_wrote_is_there_after_a_reopen [G2 G3],
         a_claim_is_held_or_stale_after_a_reopen_as_before [G2 C3 C4],
         retries_are_known_after_a_reopen [G2 G9 C5],

@@ -9,6 +9,8 @@ use runstore_core::{Clock, Store};
 use runstore_redb::{RedbOptions, RedbStore};
 use tempfile::TempDir;
 
+const FILE: &str = "store.redb";
+
 struct Redb;
 
 #[async_trait]
@@ -19,13 +21,13 @@ impl Harness for Redb {
 
     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>> {
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("store.redb");
+        let file = folder.path().join(FILE);
         let store = open(&file, &clock).await?;
         Ok(Box::new(RedbFixture {
             store,
             file,
             clock,
-            _folder: folder,
+            folder,
         }))
     }
 }
@@ -34,7 +36,7 @@ struct RedbFixture {
     store: RedbStore,
     file: PathBuf,
     clock: Arc<dyn Clock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 #[async_trait]
@@ -51,6 +53,19 @@ impl Fixture for RedbFixture {
     async fn reopen(&mut self) -> Provided<()> {
         self.store.close().await?;
         self.store = open(&self.file, &self.clock).await?;
+        Ok(())
+    }
+
+    /// A copy of the file as it stands, while the store has it open.
+    async fn kill(&mut self) -> Provided<()> {
+        let folder = tempfile::tempdir()?;
+        for entry in std::fs::read_dir(self.folder.path())? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name()))?;
+        }
+        self.file = folder.path().join(FILE);
+        self.store = open(&self.file, &self.clock).await?;
+        self.folder = folder;
         Ok(())
     }
 }

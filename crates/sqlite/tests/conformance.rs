@@ -9,6 +9,8 @@ use runstore_core::{Clock, Store};
 use runstore_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
+const FILE: &str = "store.db";
+
 struct Sqlite;
 
 #[async_trait]
@@ -19,13 +21,13 @@ impl Harness for Sqlite {
 
     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>> {
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("store.db");
+        let file = folder.path().join(FILE);
         let store = open(&file, &clock).await?;
         Ok(Box::new(SqliteFixture {
             store,
             file,
             clock,
-            _folder: folder,
+            folder,
         }))
     }
 }
@@ -34,7 +36,7 @@ struct SqliteFixture {
     store: SqliteStore,
     file: PathBuf,
     clock: Arc<dyn Clock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 #[async_trait]
@@ -50,6 +52,19 @@ impl Fixture for SqliteFixture {
     async fn reopen(&mut self) -> Provided<()> {
         self.store.close().await?;
         self.store = open(&self.file, &self.clock).await?;
+        Ok(())
+    }
+
+    /// A copy of the file and its log as they stand, while the store has them open.
+    async fn kill(&mut self) -> Provided<()> {
+        let folder = tempfile::tempdir()?;
+        for entry in std::fs::read_dir(self.folder.path())? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name()))?;
+        }
+        self.file = folder.path().join(FILE);
+        self.store = open(&self.file, &self.clock).await?;
+        self.folder = folder;
         Ok(())
     }
 }

@@ -44,7 +44,35 @@ pub(crate) async fn everything_written_is_there_after_a_reopen(c: &mut Context<'
     check_kept(&*other, &before, "everything, by a second handle,").await
 }
 
+/// How a store comes to be opened again.
+#[derive(Debug, Clone, Copy)]
+enum Again {
+    /// It was closed.
+    Reopened,
+    /// Its process was killed.
+    Killed,
+}
+
+impl Again {
+    async fn open(self, c: &mut Context<'_>) -> Outcome {
+        match self {
+            Self::Reopened => c.reopen().await,
+            Self::Killed => c.kill().await,
+        }
+    }
+}
+
 pub(crate) async fn each_write_is_there_after_a_reopen(c: &mut Context<'_>) -> Outcome {
+    each_write_is_there(c, Again::Reopened).await
+}
+
+pub(crate) async fn each_write_is_there_after_the_process_was_killed(
+    c: &mut Context<'_>,
+) -> Outcome {
+    each_write_is_there(c, Again::Killed).await
+}
+
+async fn each_write_is_there(c: &mut Context<'_>, again: Again) -> Outcome {
     for (seed, write) in (1..).zip(Write::all()) {
         let stage = Stage::set(&*c.store, &c.clock, seed).await?;
         let before = stage.dump(&*c.store).await?;
@@ -55,15 +83,53 @@ pub(crate) async fn each_write_is_there_after_a_reopen(c: &mut Context<'_>) -> O
             "{} must change what can be read, and did not",
             write.name
         );
-        c.reopen().await?;
+        again.open(c).await?;
         let difference = after.difference(&stage.dump(&*c.store).await?);
         check!(
             difference.is_none(),
-            "what {} wrote just before a reopen must be there, but differs: {} (before, after)",
+            "what {} wrote just before the store was {again:?} must be there, but differs: {} \
+             (before, after)",
             write.name,
             difference.unwrap_or_default()
         );
     }
+    Ok(())
+}
+
+pub(crate) async fn work_goes_on_after_the_process_was_killed(c: &mut Context<'_>) -> Outcome {
+    let (run, _) = world::planned(&*c.store, 3).await?;
+    let done = world::claim(&*c.store, run.id).await?;
+    let report = FinishReport::completed("done");
+    c.store.finish_task(done.token(), report.clone()).await?;
+    let lost = world::claim(&*c.store, run.id).await?;
+    c.kill().await?;
+    let task = c.store.finish_task(done.token(), report).await?;
+    check_eq!(
+        task.status,
+        TaskStatus::Completed,
+        "the task whose report was answered before"
+    );
+    let requeued = c.store.requeue_in_progress_tasks(run.id).await?;
+    check_eq!(
+        requeued,
+        1,
+        "the number of tasks that the killed process had in progress"
+    );
+    let again = world::claim(&*c.store, run.id).await?;
+    check_eq!(
+        (again.task.id, again.task.attempt_count),
+        (lost.task.id, 2),
+        "task and attempts of the first claim after the resume"
+    );
+    let stale = c
+        .store
+        .finish_task(lost.token(), FinishReport::completed("late"))
+        .await;
+    check_refused!(
+        stale,
+        Error::StaleClaim { .. },
+        "the report of the claim that was lost"
+    );
     Ok(())
 }
 
