@@ -1,4 +1,4 @@
-//! Bytes to records and back. `FORMAT.md` describes the file.
+//! Bytes to records and back. `docs/formats.md` describes the file.
 
 use std::any::type_name;
 use std::fmt::{self, Debug};

@@ -46,7 +46,7 @@
 //! created there is a second one beside it, with `.runstore-new` added to the name. A file that is not
 //! a store is refused as [`Incompatible`](runstore_core::Error::Incompatible) and left as it is; an
 //! empty one is made a store. After a crash, opening reads the whole file and repairs it. The format is
-//! described in `FORMAT.md`.
+//! described in `docs/formats.md`.
 
 mod claims;
 mod codec;

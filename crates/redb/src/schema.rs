@@ -1,4 +1,4 @@
-//! The tables of a store and the version of their format. `FORMAT.md` describes them.
+//! The tables of a store and the version of their format. `docs/formats.md` describes them.
 
 use std::path::Path;
 
