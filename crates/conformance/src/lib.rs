@@ -2,7 +2,8 @@
 //! [`Store`](runstore_core::Store), clause by clause.
 //!
 //! An author of a backend supplies a [`Harness`] and writes one line. Every scenario becomes a test with
-//! a name of its own:
+//! a name of its own. For a backend that keeps a store in a file, [`InFiles`] is the harness; another one
+//! looks like this:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -65,6 +66,7 @@ mod check;
 mod clause;
 mod context;
 mod dump;
+mod files;
 mod harness;
 mod history;
 mod list;
@@ -83,6 +85,7 @@ mod world;
 mod writes;
 
 pub use clause::Clause;
+pub use files::{FileBackend, InFiles};
 pub use harness::{Fixture, Harness, Lacking, Provided};
 pub use list::scenarios;
 pub use report::{Report, ScenarioReport, Verdict};
