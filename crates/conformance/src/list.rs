@@ -402,4 +402,7 @@ scenario_list! { $
         aborted_writers_leave_the_events_without_gaps [G4 J1],
         a_dropped_close_can_be_closed_again [G4],
     }
+    snapshot_held {
+        a_snapshot_held_half_way_stops_no_writer [S2],
+    }
 }

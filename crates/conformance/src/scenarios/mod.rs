@@ -29,6 +29,7 @@ pub(crate) mod run_changes;
 pub(crate) mod runs;
 pub(crate) mod shared;
 pub(crate) mod snapshot;
+pub(crate) mod snapshot_held;
 pub(crate) mod states;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
