@@ -102,7 +102,6 @@ scenario_list! { $
         appending_changes_nothing_else [T2],
         a_plan_leaves_the_other_runs [T1 T2],
         a_plan_may_have_thousands_of_tasks [T1],
-        nobody_sees_part_of_a_new_plan [T1 G1 G3],
     }
     tasks {
         every_read_shows_the_same_task [T3 G3 G5],
@@ -136,8 +135,6 @@ scenario_list! { $
         a_requeue_leaves_the_other_tasks [T6],
         a_requeue_and_its_event_have_one_time [T5 T6],
         only_creation_and_requeues_write_events_of_their_own [R1 T5 T6 J1],
-        requeues_at_once_take_each_task_back_once [T5 G1 G3],
-        one_of_several_requeues_at_once_is_done [T6 G1 G3],
     }
     claims {
         tasks_are_claimed_in_the_order_of_the_plan [C1 G6],
@@ -180,8 +177,6 @@ scenario_list! { $
         a_finish_ends_its_own_claim_only [C5],
         what_was_added_before_under_its_id_is_not_added_again [C5 G9],
         a_blocked_task_of_a_worker_is_like_an_operators [C5 T4],
-        reports_at_once_under_one_token_take_effect_once [C5 G1 G3],
-        a_report_beside_a_new_plan_is_written_whole_or_refused [C4 C5 G1 G3],
     }
     finish_repeats {
         a_repeat_after_each_outcome_changes_nothing [C5],
@@ -200,6 +195,19 @@ scenario_list! { $
         an_operator_takes_the_named_task_and_no_other [C6],
         an_operator_adds_nothing_to_the_journal_but_a_requeue [C6 T6],
         an_operator_can_requeue_what_a_worker_finished [C6 T6],
+    }
+    tasks_at_once {
+        requeues_at_once_take_each_task_back_once [T5 G1 G3],
+        one_of_several_requeues_at_once_is_done [T6 G1 G3],
+        reports_at_once_under_one_token_take_effect_once [C5 G1 G3],
+        a_report_beside_a_new_plan_is_written_whole_or_refused [C4 C5 G1 G3],
+    }
+    seen_whole {
+        a_run_is_never_seen_without_its_event [R1 G1 G3],
+        a_deletion_is_never_seen_in_part [R5 G1 G3],
+        a_resume_is_never_seen_in_part [T5 G1 G3],
+        a_report_is_never_seen_in_part [C5 G1 G3],
+        a_new_plan_is_never_seen_in_part [T1 G1 G3],
     }
     unknown {
         every_call_on_an_unknown_run_is_refused [G7],

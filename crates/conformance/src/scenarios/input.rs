@@ -474,6 +474,12 @@ pub(crate) async fn an_id_stands_once_in_a_call(c: &mut Context<'_>) -> Outcome 
         let replace = call!(c.store, replace_pending_tasks(plan.clone()));
         calls.push((replace, refused()));
         calls.push((call!(c.store, append_tasks(plan)), refused()));
+        let draft = TaskDraft::new("alike", "o").with_id(TaskId::from(twice));
+        let plan = TaskPlan::new(ids.run_id, [draft.clone(), draft]);
+        let refused = || invalid("drafts[1].id", "");
+        let replace = call!(c.store, replace_pending_tasks(plan.clone()));
+        calls.push((replace, refused()));
+        calls.push((call!(c.store, append_tasks(plan)), refused()));
         let event = EventDraft::new("s", "k", "m").with_id(EventId::from(twice));
         let report = FinishReport::released("no")
             .with_event(event.clone())

@@ -349,7 +349,7 @@ pub(crate) async fn check_run(store: &dyn Store, expected: &Run, what: &str) -> 
             .into_iter()
             .filter(|run| run.id == expected.id)
             .collect();
-        check_eq!(same, [expected.clone()], "{what}, {how}");
+        check_eq!(same, std::slice::from_ref(expected), "{what}, {how}");
     }
     let snapshot = store.snapshot(SnapshotRequest::of_run(expected.id)).await?;
     check_eq!(snapshot.run, *expected, "{what}, in its snapshot");
