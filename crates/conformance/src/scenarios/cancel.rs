@@ -23,27 +23,29 @@ const MORE_THAN_A_POOL: usize = 64;
 /// Drops each call after its first, second … await: the store must then hold what the same call leaves
 /// when it completes, or what it held before.
 async fn check_whole_or_not_at_all(c: &mut Context<'_>, writes: &[Write]) -> Outcome {
-    let store = &*c.store;
+    // What a call leaves that completes is seen on a store where none was ever dropped.
+    let sound = c.another().await?;
     let mut seeds = 1..;
-    let mut stage = async || {
+    let mut stage_on = async |c: &Context<'_>| {
         let seed = seeds.next().unwrap_or_default();
-        Stage::set(store, &c.clock, seed).await
+        Stage::set(&*c.store, &c.clock, seed).await
     };
+    let store = &*c.store;
     for write in writes {
-        let untouched = stage().await?;
+        let untouched = stage_on(c).await?;
         untouched.flush(store).await?;
         let before = untouched.dump(store).await?;
-        let completed = stage().await?;
-        write.run(store, &completed).await?;
-        completed.flush(store).await?;
-        let after = completed.dump(store).await?;
+        let completed = stage_on(&sound).await?;
+        write.run(&*sound.store, &completed).await?;
+        completed.flush(&*sound.store).await?;
+        let after = completed.dump(&*sound.store).await?;
         check!(
             before.difference(&after).is_some(),
             "{} must change what can be read, and did not",
             write.name
         );
         for polls in 0..=MOST_POLLS {
-            let stage = stage().await?;
+            let stage = stage_on(c).await?;
             let output = Polls::at_most(polls, write.run(store, &stage)).await;
             stage.flush(store).await?;
             let dump = stage.dump(store).await?;

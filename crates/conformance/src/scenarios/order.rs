@@ -7,7 +7,7 @@ use runstore_core::{
     ApprovalSource, ArtifactDraft, AttemptReport, AttemptStatus, Clock, EventDraft, FinishReport,
     ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
     ManualClock, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunUpdate,
-    SnapshotRequest, Store, Task, TaskDraft, TaskPlan, Timestamp, Uuid,
+    SnapshotRequest, Task, TaskDraft, TaskPlan, Timestamp, Uuid,
 };
 use serde_json::json;
 

@@ -89,15 +89,15 @@ pub(super) fn shapes() -> Vec<Value> {
         json!({"e\u{301}": "decomposed", "\u{e9}": "composed"}),
         json!({"__proto__": 1, "constructor": 2, "$ref": 3, "a.b": 4, "a[0]": 5, "/": 6, "~0": 7}),
         json!({"id": 1, "runId": 2, "seq": 3, "payload": {"payload": {}}}),
-        json!((0..5_000).collect::<Vec<u32>>()),
+        json!((0..2_000).collect::<Vec<u32>>()),
         json!(
-            (0..500)
+            (0..200)
                 .map(|n| json!({"n": n, "t": n.to_string()}))
                 .collect::<Vec<_>>()
         ),
         Value::Object(
-            (0..500)
-                .map(|n| (format!("key {}", 499 - n), json!(n)))
+            (0..200)
+                .map(|n| (format!("key {}", 199 - n), json!(n)))
                 .collect(),
         ),
     ]
