@@ -9,7 +9,9 @@ const CONTRACT: &str = include_str!("../../core/src/contract.md");
 
 /// The codes of the clauses in the text: each is the first word of an entry in bold.
 fn codes_of_the_contract() -> BTreeSet<String> {
-    let entries = CONTRACT.lines().filter_map(|line| line.strip_prefix("- **"));
+    let entries = CONTRACT
+        .lines()
+        .filter_map(|line| line.strip_prefix("- **"));
     let codes = entries.map(|entry| entry.split(' ').next().expect("a first word").to_owned());
     codes.collect()
 }

@@ -7,7 +7,7 @@ use runstore_core::{
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
-use crate::race::at_once;
+use crate::race::together;
 use crate::world;
 
 /// A record whose fields are all set and all different.
@@ -259,7 +259,7 @@ pub(crate) async fn records_saved_at_once_are_never_mixed(c: &mut Context<'_>) -
             async move { store.save_agent_state(save).await }
         });
         let mut answers = Vec::new();
-        for answer in at_once(callers.collect::<Vec<_>>()).await? {
+        for answer in together(callers.collect::<Vec<_>>()).await? {
             answers.push(answer?);
         }
         let listed = c.store.list_agent_states(run_id).await?;

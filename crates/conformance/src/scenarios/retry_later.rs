@@ -13,7 +13,7 @@ use crate::calls::{call, check_each_refused};
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
-use crate::race::at_once;
+use crate::race::together;
 use crate::world;
 
 /// A write of every kind that can be made in a claim's name, each with an id.
@@ -238,7 +238,7 @@ pub(crate) async fn the_same_call_made_at_once_creates_one_record(c: &mut Contex
             async move { store.create_run(new).await }
         });
         let mut runs = Vec::new();
-        for answer in at_once(callers.collect::<Vec<_>>()).await? {
+        for answer in together(callers.collect::<Vec<_>>()).await? {
             runs.push(answer?);
         }
         runs.dedup();
@@ -255,7 +255,7 @@ pub(crate) async fn the_same_call_made_at_once_creates_one_record(c: &mut Contex
             let new = NewEvent::new(run_id, draft);
             async move { store.add_event(new).await }
         });
-        for answer in at_once(callers.collect::<Vec<_>>()).await? {
+        for answer in together(callers.collect::<Vec<_>>()).await? {
             check_eq!(
                 answer?.seq,
                 2,
@@ -275,7 +275,7 @@ pub(crate) async fn the_same_call_made_at_once_creates_one_record(c: &mut Contex
                 }
             }
         });
-        for answer in at_once(callers.collect::<Vec<_>>()).await? {
+        for answer in together(callers.collect::<Vec<_>>()).await? {
             let planned = answer?;
             check_eq!(
                 planned.iter().map(|task| task.id).collect::<Vec<_>>(),
@@ -300,7 +300,7 @@ pub(crate) async fn of_different_calls_at_once_under_one_id_one_is_done(
             let new = NewRun::new(format!("goal {caller}"), "/repo").with_id(run_id);
             async move { store.create_run(new).await }
         });
-        let answers = at_once(callers.collect::<Vec<_>>()).await?;
+        let answers = together(callers.collect::<Vec<_>>()).await?;
         let done = answers.iter().filter(|answer| answer.is_ok()).count();
         let taken = |answer: &&runstore_core::Result<_>| {
             matches!(

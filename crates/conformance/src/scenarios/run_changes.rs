@@ -12,7 +12,7 @@ use crate::calls::{call, check_all_refused};
 use crate::check::{Outcome, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
-use crate::race::at_once;
+use crate::race::together;
 use crate::tasks::tasks_of;
 use crate::world;
 
@@ -286,7 +286,7 @@ pub(crate) async fn counts_made_at_once_all_count(c: &mut Context<'_>) -> Outcom
         }
     });
     let mut seen = [Vec::new(), Vec::new()];
-    for (caller, counts) in at_once(callers).await?.into_iter().enumerate() {
+    for (caller, counts) in together(callers).await?.into_iter().enumerate() {
         if let Some(seen) = seen.get_mut(caller % 2) {
             seen.extend(counts?);
         }
@@ -333,7 +333,7 @@ pub(crate) async fn updates_of_different_fields_at_once_keep_all(c: &mut Context
         if let Some(store) = counter {
             callers.push(Box::pin(async move { store.increment_cycle(run_id).await }));
         }
-        for answer in at_once(callers).await? {
+        for answer in together(callers).await? {
             answer?;
         }
         let run = c.store.get_run(run_id).await?;

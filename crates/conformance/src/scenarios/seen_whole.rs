@@ -11,7 +11,7 @@ use runstore_core::{
 use super::finish::full_report;
 use crate::check::{Outcome, check};
 use crate::context::Context;
-use crate::race::at_once;
+use crate::race::together;
 use crate::world;
 
 /// The most reads that a reader makes beside a change; the change has mostly ended long before.
@@ -38,7 +38,7 @@ where
     };
     let both: [BoxFuture<'static, Outcome>; 2] =
         [Box::pin(async move { Ok(change.await?) }), Box::pin(read)];
-    for answer in at_once(both).await? {
+    for answer in together(both).await? {
         answer?;
     }
     Ok(())

@@ -59,11 +59,7 @@ struct Beside {
 
 impl Beside {
     /// After how many polls a read was held when it stopped which write; `None` if it stopped none.
-    async fn stopped_by(
-        &self,
-        reader: &dyn Store,
-        read: &Call,
-    ) -> Outcome<Option<(usize, Call)>> {
+    async fn stopped_by(&self, reader: &dyn Store, read: &Call) -> Outcome<Option<(usize, Call)>> {
         for polls in 1..=MOST_POLLS {
             let mut held = Polls::at_most(polls, read.run(reader));
             if (&mut held).await.is_some() {

@@ -11,7 +11,7 @@ use runstore_core::{
 use super::finish::full_report;
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
-use crate::race::at_once;
+use crate::race::together;
 use crate::tasks::task_in;
 use crate::world;
 
@@ -42,7 +42,7 @@ pub(crate) async fn requeues_at_once_take_each_task_back_once(c: &mut Context<'_
             async move { store.requeue_in_progress_tasks(run_id).await }
         });
         let mut changes = Vec::new();
-        for answer in at_once(callers.collect::<Vec<_>>()).await? {
+        for answer in together(callers.collect::<Vec<_>>()).await? {
             changes.push(answer?);
         }
         check_eq!(
@@ -68,7 +68,7 @@ pub(crate) async fn one_of_several_requeues_at_once_is_done(c: &mut Context<'_>)
             let (store, task_id) = (Arc::clone(store), task.id);
             async move { store.requeue_task(task_id).await }
         });
-        let answers = at_once(callers.collect::<Vec<_>>()).await?;
+        let answers = together(callers.collect::<Vec<_>>()).await?;
         let done = answers.iter().filter(|answer| answer.is_ok()).count();
         let refused = |error: &&Error| {
             matches!(
@@ -108,7 +108,7 @@ pub(crate) async fn reports_at_once_under_one_token_take_effect_once(
             async move { store.finish_task(token, report).await }
         });
         let mut answers = Vec::new();
-        for answer in at_once(callers.collect::<Vec<_>>()).await? {
+        for answer in together(callers.collect::<Vec<_>>()).await? {
             answers.push(answer?);
         }
         let task = c.store.get_task(token.task_id).await?;
@@ -161,7 +161,7 @@ pub(crate) async fn a_report_beside_a_new_plan_is_written_whole_or_refused(
             Box::pin(async move { worker.finish_task(token, report).await.map(drop) }),
             Box::pin(async move { planner.replace_pending_tasks(plan).await.map(drop) }),
         ];
-        let answers = at_once(both).await?;
+        let answers = together(both).await?;
         let refused = matches!(answers.first(), Some(Err(Error::StaleClaim { .. })));
         for answer in answers.into_iter().skip(usize::from(refused)) {
             answer?;
