@@ -456,4 +456,8 @@ scenario_list! { $
     snapshot_held {
         a_snapshot_held_half_way_stops_no_writer [S2],
     }
+    places {
+        a_page_of_runs_goes_on_where_the_last_ended_when_runs_were_added [R2],
+        a_page_of_tasks_goes_on_where_the_last_ended_when_tasks_left_the_list [T3],
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) mod input;
 pub(crate) mod instants;
 pub(crate) mod operators;
 pub(crate) mod order;
+pub(crate) mod places;
 pub(crate) mod plans;
 pub(crate) mod precedence;
 pub(crate) mod races;
