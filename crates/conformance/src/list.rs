@@ -460,4 +460,10 @@ scenario_list! { $
         a_page_of_runs_goes_on_where_the_last_ended_when_runs_were_added [R2],
         a_page_of_tasks_goes_on_where_the_last_ended_when_tasks_left_the_list [T3],
     }
+    whole_lists {
+        every_run_is_listed_without_a_limit [R2],
+        every_task_is_listed_without_a_limit [T3 S3],
+        every_event_and_artifact_is_listed_without_a_limit [J1 J4 C5 S3],
+        every_other_record_is_listed_without_a_limit [J3 J5 J6 S3],
+    }
 }

@@ -39,3 +39,4 @@ pub(crate) mod tasks;
 pub(crate) mod tasks_at_once;
 pub(crate) mod tokens;
 pub(crate) mod unknown;
+pub(crate) mod whole_lists;
