@@ -1,6 +1,7 @@
 //! What a write returned, every later read returns, to the byte and to the number (clause G5).
 
 mod fields;
+mod reads;
 mod records;
 mod values;
 
