@@ -46,9 +46,9 @@ pub(crate) async fn each_write_is_seen_by_another_handle_at_once(c: &mut Context
         );
     }
     let late = c.second_handle().await?;
-    let difference = Dump::of(&*c.store)
-        .await?
-        .difference(&Dump::of(&*late).await?);
+    let last = stages.take().await?;
+    let own = last.dump(&*c.store).await?;
+    let difference = own.difference(&last.dump(&*late).await?);
     check!(
         difference.is_none(),
         "a handle that was opened last must see what the first one sees, but sees {}",
