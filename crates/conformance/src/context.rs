@@ -34,8 +34,8 @@ impl<'h> Context<'h> {
         Self::new(self.harness).await
     }
 
-    /// Another store, which reads the time from `clock`.
-    pub(crate) async fn fresh_with(&self, clock: Arc<dyn Clock>) -> Outcome<Box<dyn Fixture>> {
+    /// Another store that reads the time from `clock`.
+    pub(crate) async fn with_clock(&self, clock: Arc<dyn Clock>) -> Outcome<Box<dyn Fixture>> {
         Ok(self.harness.fresh(clock).await?)
     }
 

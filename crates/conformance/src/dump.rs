@@ -22,6 +22,11 @@ impl Dump {
         Ok(Self(json!({ "runs": runs, "below": dumps })))
     }
 
+    /// The whole as one text, to tell states apart by.
+    pub(crate) fn text(&self) -> String {
+        self.0.to_string()
+    }
+
     /// All that can be read of one run.
     pub(crate) async fn of_run(store: &dyn Store, run_id: RunId) -> Result<Self> {
         Self::of_runs(store, &[run_id]).await

@@ -56,15 +56,20 @@
 //!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
 //! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
 
+mod arbitrary;
 mod beside;
+mod call;
+mod calls;
 mod cancel;
 mod check;
 mod clause;
 mod context;
 mod dump;
 mod harness;
+mod history;
 mod list;
 mod lists;
+mod pages;
 mod race;
 mod reads;
 mod report;
@@ -72,6 +77,8 @@ mod runner;
 mod scenario;
 mod scenarios;
 mod stage;
+mod tasks;
+mod ticking;
 mod world;
 mod writes;
 

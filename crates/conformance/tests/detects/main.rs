@@ -1,0 +1,137 @@
+//! The suite proves that it can fail: stores that are each broken in one way, over the reference, and
+//! each must be caught by a scenario that cites the broken clause.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use runstore_conformance::{Clause, Filter, Harness, run_all, scenarios};
+
+mod fault;
+mod view;
+
+/// Stores with a fault each: a doc that says which, a name, the broken clauses, the fault's state if it
+/// has any, and the calls that it overrides.
+macro_rules! faults {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident [$($clause:ident)+] $(($($state:ty),+))? { $($overrides:tt)* }
+    )+) => {
+        /// The names of the faults and the clauses that they break.
+        pub(crate) const FAULTS: &[(&str, &[runstore_conformance::Clause])] = &[
+            $((stringify!($name), &[$(runstore_conformance::Clause::$clause),+]),)+
+        ];
+
+        $(
+            $(#[$doc])*
+            pub(crate) mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+
+                #[derive(Default)]
+                pub(crate) struct Broken $(($($state),+))?;
+
+                #[async_trait::async_trait]
+                impl crate::fault::Fault for Broken {
+                    $($overrides)*
+                }
+
+                #[test]
+                fn is_detected() {
+                    let harness = crate::fault::Faulty::<Broken>::new();
+                    for clause in [$(runstore_conformance::Clause::$clause),+] {
+                        crate::must_detect(&harness, clause);
+                    }
+                }
+            }
+        )+
+    };
+}
+
+mod answers;
+mod bounds;
+mod claims;
+mod faithful;
+mod general;
+mod journal;
+mod retry;
+mod runs;
+mod snapshot;
+mod sound;
+mod tasks;
+
+/// Runs a future as the suite wants it, on several threads.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(future)
+}
+
+/// Checks that a scenario fails that cites the clause. The ones that search, and then shrink what they
+/// find, come last: most faults are caught before.
+fn must_detect(harness: &dyn Harness, clause: Clause) {
+    let citing = |searches: bool| {
+        scenarios().into_iter().filter(move |scenario| {
+            let is_search = ["random", "histories"].contains(&scenario.group());
+            scenario.clauses().contains(&clause) && is_search == searches
+        })
+    };
+    let mut run = 0;
+    for scenario in citing(false).chain(citing(true)) {
+        let report = block_on(run_all(harness, Filter::Name(&scenario.full_name())));
+        run += 1;
+        if let Some(failure) = report.failures().next() {
+            println!("{clause}: {failure}");
+            return;
+        }
+    }
+    panic!("none of the {run} scenarios that cite {clause} caught it");
+}
+
+/// Checks that the scenarios of a group catch a fault by themselves.
+fn must_detect_by(harness: &dyn Harness, group: &str) {
+    let report = block_on(run_all(harness, Filter::Name(&format!("{group}::"))));
+    assert!(report.failures().next().is_some(), "{report}");
+    println!("{report}");
+}
+
+#[test]
+fn every_clause_has_a_store_that_breaks_it() {
+    let groups = [
+        general::FAULTS,
+        answers::FAULTS,
+        bounds::FAULTS,
+        faithful::FAULTS,
+        retry::FAULTS,
+        runs::FAULTS,
+        tasks::FAULTS,
+        claims::FAULTS,
+        journal::FAULTS,
+        snapshot::FAULTS,
+    ];
+    for clause in Clause::ALL {
+        let breaks = |(_, clauses): &&(&str, &[Clause])| clauses.contains(clause);
+        assert!(
+            groups.concat().iter().any(|fault| breaks(&fault)),
+            "no store breaks {clause}"
+        );
+    }
+}
+
+#[test]
+fn random_sequences_find_faults_and_shrink_them() {
+    must_detect_by(
+        &fault::Faulty::<tasks::completing_keeps_the_signature::Broken>::new(),
+        "random",
+    );
+}
+
+#[test]
+fn histories_find_races() {
+    for harness in [
+        &fault::Faulty::<claims::a_claim_is_two_steps::Broken>::new() as &dyn Harness,
+        &fault::Faulty::<tasks::a_plan_is_replaced_row_by_row::Broken>::new(),
+        &fault::Faulty::<snapshot::it_is_several_reads::Broken>::new(),
+    ] {
+        must_detect_by(harness, "histories");
+    }
+}

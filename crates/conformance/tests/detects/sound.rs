@@ -1,0 +1,97 @@
+//! Stores that keep the contract, wrapped like the broken ones: the suite must pass them.
+
+use async_trait::async_trait;
+use runstore_conformance::{Filter, run_all};
+use runstore_core::*;
+use runstore_memory::MemoryStore;
+
+use crate::block_on;
+use crate::fault::{Fault, Faulty};
+
+/// Changes nothing.
+#[derive(Default)]
+struct Unbroken;
+
+impl Fault for Unbroken {}
+
+/// Waits before and after the calls that race, as an engine with a disk does.
+#[derive(Default)]
+struct Waiting;
+
+async fn waiting<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::task::yield_now().await;
+    let answer = call.await;
+    tokio::task::yield_now().await;
+    answer
+}
+
+#[async_trait]
+impl Fault for Waiting {
+    async fn create_run(&self, inner: &MemoryStore, new: NewRun) -> Result<Run> {
+        waiting(inner.create_run(new)).await
+    }
+
+    async fn update_run(&self, inner: &MemoryStore, update: RunUpdate) -> Result<Run> {
+        waiting(inner.update_run(update)).await
+    }
+
+    async fn increment_cycle(&self, inner: &MemoryStore, run_id: RunId) -> Result<Run> {
+        waiting(inner.increment_cycle(run_id)).await
+    }
+
+    async fn replace_pending_tasks(
+        &self,
+        inner: &MemoryStore,
+        plan: TaskPlan,
+    ) -> Result<Vec<Task>> {
+        waiting(inner.replace_pending_tasks(plan)).await
+    }
+
+    async fn append_tasks(&self, inner: &MemoryStore, plan: TaskPlan) -> Result<Vec<Task>> {
+        waiting(inner.append_tasks(plan)).await
+    }
+
+    async fn claim_next_task(
+        &self,
+        inner: &MemoryStore,
+        request: ClaimRequest,
+    ) -> Result<Option<Claim>> {
+        waiting(inner.claim_next_task(request)).await
+    }
+
+    async fn finish_task(
+        &self,
+        inner: &MemoryStore,
+        token: ClaimToken,
+        report: FinishReport,
+    ) -> Result<Task> {
+        waiting(inner.finish_task(token, report)).await
+    }
+
+    async fn add_event(&self, inner: &MemoryStore, new: NewEvent) -> Result<Event> {
+        waiting(inner.add_event(new)).await
+    }
+
+    async fn list_events(&self, inner: &MemoryStore, list: ListEvents) -> Result<Page<Event>> {
+        waiting(inner.list_events(list)).await
+    }
+
+    async fn snapshot(&self, inner: &MemoryStore, request: SnapshotRequest) -> Result<RunSnapshot> {
+        waiting(inner.snapshot(request)).await
+    }
+}
+
+fn must_pass<F: Fault>() {
+    let report = block_on(run_all(&Faulty::<F>::new(), Filter::All));
+    assert!(report.is_conformant(), "{report}");
+}
+
+#[test]
+fn a_store_without_a_fault_passes_the_whole_suite() {
+    must_pass::<Unbroken>();
+}
+
+#[test]
+fn a_sound_store_whose_calls_wait_passes_the_whole_suite() {
+    must_pass::<Waiting>();
+}
