@@ -1,6 +1,6 @@
 //! Creation order, whatever the clock and the ids say (clause G6).
 
-mod made;
+mod ids;
 
 use runstore_core::{
     ApprovalSource, ArtifactDraft, AttemptReport, AttemptStatus, Clock, EventDraft, ListApprovals,
@@ -10,7 +10,7 @@ use runstore_core::{
 };
 use serde_json::json;
 
-pub(crate) use self::made::*;
+pub(crate) use self::ids::*;
 use crate::check::{Outcome, check_eq};
 use crate::context::Context;
 use crate::lists::{check_last, check_pages};

@@ -1,18 +1,14 @@
-//! What the caller's ids and the looks at the clock do to the order and the times of records.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+//! The caller's ids do not order records.
 
 use runstore_core::{
-    ApprovalSource, ArtifactDraft, AttemptReport, Clock, EventDraft, FinishReport, ListApprovals,
-    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval,
-    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, SnapshotRequest, Task, TaskDraft,
-    TaskPlan, Timestamp, Uuid,
+    ApprovalSource, ArtifactDraft, AttemptReport, EventDraft, ListApprovals, ListArtifacts,
+    ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact,
+    NewAttempt, NewCheckpoint, NewEvent, NewRun, SnapshotRequest, TaskDraft, TaskPlan, Uuid,
 };
 use serde_json::json;
 
-use crate::check::{Outcome, check, check_eq};
-use crate::context::{Context, start};
+use crate::check::{Outcome, check_eq};
+use crate::context::Context;
 use crate::lists::check_pages;
 use crate::world;
 
@@ -108,72 +104,6 @@ pub(crate) async fn ids_do_not_order_records(c: &mut Context<'_>) -> Outcome {
         latest.await?.as_ref(),
         approvals.last(),
         "the latest approval, falling ids"
-    );
-    Ok(())
-}
-
-/// A clock that is a microsecond further at each look.
-#[derive(Debug)]
-struct Ticking(AtomicI64);
-
-impl Clock for Ticking {
-    fn now(&self) -> Timestamp {
-        start().saturating_add_micros(self.0.fetch_add(1, Ordering::SeqCst))
-    }
-}
-
-pub(crate) async fn the_records_of_one_change_have_one_time(c: &mut Context<'_>) -> Outcome {
-    let fixture = c.fresh_with(Arc::new(Ticking(AtomicI64::new(0)))).await?;
-    let store = fixture.store();
-    let run = world::run(&*store).await?;
-    let event = world::first(store.recent_events(run.id, 1).await?)?;
-    check_eq!(
-        (run.updated_at, event.ts),
-        (run.created_at, run.created_at),
-        "the times of a new run and of its first event, by a clock that ticks at each look"
-    );
-    let plan = TaskPlan::new(run.id, world::drafts(3));
-    let appended = store.append_tasks(plan.clone()).await?;
-    let replaced = store.replace_pending_tasks(plan).await?;
-    for tasks in [&appended, &replaced] {
-        let first = world::first(tasks.clone())?;
-        let times = |task: &Task| (task.created_at, task.updated_at);
-        check!(
-            tasks
-                .iter()
-                .all(|task| times(task) == (first.created_at, first.created_at)),
-            "all tasks of a plan must have one time, by a clock that ticks at each look: {tasks:?}"
-        );
-    }
-    let claim = world::claim(&*store, run.id).await?;
-    let report = FinishReport::completed("done")
-        .with_event(EventDraft::new("s", "k", "m"))
-        .with_artifact(ArtifactDraft::new("k", "p"));
-    let task = store.finish_task(claim.token(), report).await?;
-    let snapshot = store.snapshot(SnapshotRequest::of_run(run.id)).await?;
-    let attempt = world::first(snapshot.recent_attempts)?;
-    let event = world::last(snapshot.recent_events)?;
-    let artifact = world::first(snapshot.artifacts)?;
-    check_eq!(
-        [attempt.created_at, event.ts, artifact.created_at],
-        [task.updated_at; 3],
-        "the times of all that one report wrote, by a clock that ticks at each look"
-    );
-    for _ in 0..2 {
-        world::claim(&*store, run.id).await?;
-    }
-    store.requeue_in_progress_tasks(run.id).await?;
-    let snapshot = store.snapshot(SnapshotRequest::of_run(run.id)).await?;
-    let event = world::last(snapshot.recent_events)?;
-    let times: Vec<_> = snapshot
-        .pending_tasks
-        .iter()
-        .map(|task| task.updated_at)
-        .collect();
-    check_eq!(
-        times,
-        [event.ts, event.ts],
-        "the times of the tasks that one requeue gave back, and of its event"
     );
     Ok(())
 }
