@@ -357,7 +357,6 @@ scenario_list! { $
         approvals_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J5],
         checkpoints_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J6],
         ids_do_not_order_records [G6],
-        the_records_of_one_change_have_one_time [G3 T1 T2 T5 C5],
     }
     faithful {
         every_text_is_kept_to_the_byte [G5],
