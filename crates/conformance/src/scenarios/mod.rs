@@ -6,6 +6,7 @@ pub(crate) mod deletion;
 pub(crate) mod finish;
 pub(crate) mod finish_repeats;
 pub(crate) mod input;
+pub(crate) mod input_lists;
 pub(crate) mod operators;
 pub(crate) mod plans;
 pub(crate) mod precedence;
