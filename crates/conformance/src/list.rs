@@ -184,6 +184,7 @@ scenario_list! { $
         a_repeat_after_another_claimed_the_task_changes_nothing [C5],
         a_repeat_after_an_operator_took_the_task_changes_nothing [C5 C6],
         a_repeat_after_a_new_plan_changes_nothing [C5 T1],
+        a_repeat_after_other_changes_changes_nothing [C5],
         a_repeat_is_known_after_many_other_reports [C5],
         a_report_under_an_earlier_unfinished_token_is_no_repeat [C4 C5],
         a_record_of_the_attempt_is_not_taken_for_its_finish [C4 C5 J3],
@@ -203,6 +204,7 @@ scenario_list! { $
         a_report_beside_a_new_plan_is_written_whole_or_refused [C4 C5 G1 G3],
     }
     seen_whole {
+        every_handle_sees_every_write_at_once [G3],
         a_run_is_never_seen_without_its_event [R1 G1 G3],
         a_deletion_is_never_seen_in_part [R5 G1 G3],
         a_resume_is_never_seen_in_part [T5 G1 G3],
@@ -221,6 +223,8 @@ scenario_list! { $
         a_word_of_255_bytes_is_kept_and_found [G8 G5],
         a_limit_is_from_1_to_10_000 [G8],
         json_is_nested_at_most_100_levels_deep [G8 G5],
+    }
+    input_lists {
         a_report_has_at_most_1_000_events_and_artifacts [G8 C5],
         a_plan_has_at_most_100_000_tasks [G8],
         goal_and_title_must_not_be_empty [G8],

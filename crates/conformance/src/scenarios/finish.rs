@@ -6,7 +6,7 @@ use runstore_core::rules::create;
 use runstore_core::{
     ArtifactDraft, ArtifactId, AttemptId, AttemptReport, AttemptStatus, BlockTask, Clock, Event,
     EventDraft, EventId, FinishOutcome, FinishReport, ListArtifacts, ListAttempts, ListEvents,
-    NewArtifact, NewAttempt, NewEvent, Task, TaskStatus,
+    NewArtifact, NewAttempt, NewEvent, Task, TaskPlan, TaskStatus,
 };
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn check_finished(
     expected: impl FnOnce(Task) -> Task,
 ) -> Outcome {
     let run_id = task_with_a_past(&*c.store).await?.run_id;
-    let plan = runstore_core::TaskPlan::new(run_id, world::drafts(2));
+    let plan = TaskPlan::new(run_id, world::drafts(2));
     c.store.append_tasks(plan).await?;
     let claim = world::claim(&*c.store, run_id).await?;
     world::claim(&*c.store, run_id).await?;

@@ -15,6 +15,7 @@ pub(crate) mod finish;
 pub(crate) mod finish_repeats;
 pub(crate) mod histories;
 pub(crate) mod input;
+pub(crate) mod input_lists;
 pub(crate) mod instants;
 pub(crate) mod operators;
 pub(crate) mod order;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use runstore_core::{BlockTask, Clock, ListEvents, Run, RunId, Store, Task, TaskStatus};
+use runstore_core::{
+    BlockTask, Clock, FinishReport, ListEvents, Run, RunId, Store, Task, TaskPlan, TaskStatus,
+};
 use serde_json::{Value, json};
 
 use crate::check::{Outcome, check_eq};
@@ -320,12 +322,12 @@ pub(crate) async fn only_creation_and_requeues_write_events_of_their_own(
         ["run_created", "note"],
         "the events of a run that was filled with records of every kind, one of them a note"
     );
-    let plan = runstore_core::TaskPlan::new(run.id, world::drafts(2));
+    let plan = TaskPlan::new(run.id, world::drafts(2));
     c.store.replace_pending_tasks(plan).await?;
     let claim = world::claim(&*c.store, run.id).await?;
     c.store.increment_cycle(run.id).await?;
     c.store.increment_replan(run.id).await?;
-    let report = runstore_core::FinishReport::released("not now");
+    let report = FinishReport::released("not now");
     c.store.finish_task(claim.token(), report).await?;
     c.store.requeue_in_progress_tasks(run.id).await?;
     check_eq!(

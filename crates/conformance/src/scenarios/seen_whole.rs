@@ -9,8 +9,10 @@ use runstore_core::{
 };
 
 use super::finish::full_report;
+use crate::calls::check_all_accepted;
 use crate::check::{Outcome, check};
 use crate::context::Context;
+use crate::dump::{Dump, check_unchanged};
 use crate::race::together;
 use crate::world;
 
@@ -41,6 +43,43 @@ where
     for answer in together(both).await? {
         answer?;
     }
+    Ok(())
+}
+
+pub(crate) async fn every_handle_sees_every_write_at_once(c: &mut Context<'_>) -> Outcome {
+    let (run, _) = world::populated(&*c.store).await?;
+    let handles = c.handles(2).await?;
+    let (Some(a), Some(b)) = (handles.first(), handles.get(1)) else {
+        return Ok(());
+    };
+    let mut calls = Vec::new();
+    for (writer, other) in [(a, b), (b, a), (a, b)] {
+        let writes = super::unknown::calls_on_run(&**writer, run.id).into_iter();
+        // The calls on a run are reads and writes; the one that deletes it is left out here.
+        calls.extend(
+            writes
+                .filter(|call| !call.name().starts_with("delete_run"))
+                .map(|call| (call, writer, other)),
+        );
+    }
+    for (call, writer, other) in calls {
+        c.clock.advance_micros(1);
+        let what = call.name().to_owned();
+        check_all_accepted(vec![call]).await?;
+        // Both have read all there is before the next write, so that what they keep shows.
+        let written = Dump::of(&**writer).await?;
+        check_unchanged(
+            &**other,
+            &written,
+            &format!("reading at another handle what a handle shows after {what}"),
+        )
+        .await?;
+    }
+    a.delete_run(run.id).await?;
+    check!(
+        matches!(b.get_run(run.id).await, Err(Error::NotFound { .. })),
+        "a run that one handle deleted must be unknown at the other"
+    );
     Ok(())
 }
 
