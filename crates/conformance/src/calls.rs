@@ -22,6 +22,11 @@ impl<'s> Call<'s> {
             answer: Box::pin(async move { answer.await.map(drop) }),
         }
     }
+
+    /// What is called, for a message.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// Writes a call down, under its own text: `call!(store, get_run(run.id))`.

@@ -55,7 +55,9 @@
 //!   never conformant.
 //! - The suite names no backend, sleeps nowhere and bounds no time: the clock is a
 //!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
-//! - It proves that it can fail: `tests/detects.rs` runs it against stores that are each broken in one way.
+//! - Random sequences begin with a fixed seed, so that a failure comes again; the environment variable
+//!   `RUNSTORE_SUITE_SEED` sets another.
+//! - It proves that it can fail: `tests/detects` runs it against stores that are each broken in one way.
 
 mod arbitrary;
 mod beside;

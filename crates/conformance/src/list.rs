@@ -102,7 +102,6 @@ scenario_list! { $
         appending_changes_nothing_else [T2],
         a_plan_leaves_the_other_runs [T1 T2],
         a_plan_may_have_thousands_of_tasks [T1],
-        nobody_sees_part_of_a_new_plan [T1 G1 G3],
     }
     tasks {
         every_read_shows_the_same_task [T3 G3 G5],
@@ -136,8 +135,6 @@ scenario_list! { $
         a_requeue_leaves_the_other_tasks [T6],
         a_requeue_and_its_event_have_one_time [T5 T6],
         only_creation_and_requeues_write_events_of_their_own [R1 T5 T6 J1],
-        requeues_at_once_take_each_task_back_once [T5 G1 G3],
-        one_of_several_requeues_at_once_is_done [T6 G1 G3],
     }
     claims {
         tasks_are_claimed_in_the_order_of_the_plan [C1 G6],
@@ -180,8 +177,6 @@ scenario_list! { $
         a_finish_ends_its_own_claim_only [C5],
         what_was_added_before_under_its_id_is_not_added_again [C5 G9],
         a_blocked_task_of_a_worker_is_like_an_operators [C5 T4],
-        reports_at_once_under_one_token_take_effect_once [C5 G1 G3],
-        a_report_beside_a_new_plan_is_written_whole_or_refused [C4 C5 G1 G3],
     }
     finish_repeats {
         a_repeat_after_each_outcome_changes_nothing [C5],
@@ -189,6 +184,7 @@ scenario_list! { $
         a_repeat_after_another_claimed_the_task_changes_nothing [C5],
         a_repeat_after_an_operator_took_the_task_changes_nothing [C5 C6],
         a_repeat_after_a_new_plan_changes_nothing [C5 T1],
+        a_repeat_after_other_changes_changes_nothing [C5],
         a_repeat_is_known_after_many_other_reports [C5],
         a_report_under_an_earlier_unfinished_token_is_no_repeat [C4 C5],
         a_record_of_the_attempt_is_not_taken_for_its_finish [C4 C5 J3],
@@ -200,6 +196,20 @@ scenario_list! { $
         an_operator_takes_the_named_task_and_no_other [C6],
         an_operator_adds_nothing_to_the_journal_but_a_requeue [C6 T6],
         an_operator_can_requeue_what_a_worker_finished [C6 T6],
+    }
+    tasks_at_once {
+        requeues_at_once_take_each_task_back_once [T5 G1 G3],
+        one_of_several_requeues_at_once_is_done [T6 G1 G3],
+        reports_at_once_under_one_token_take_effect_once [C5 G1 G3],
+        a_report_beside_a_new_plan_is_written_whole_or_refused [C4 C5 G1 G3],
+    }
+    seen_whole {
+        every_handle_sees_every_write_at_once [G3],
+        a_run_is_never_seen_without_its_event [R1 G1 G3],
+        a_deletion_is_never_seen_in_part [R5 G1 G3],
+        a_resume_is_never_seen_in_part [T5 G1 G3],
+        a_report_is_never_seen_in_part [C5 G1 G3],
+        a_new_plan_is_never_seen_in_part [T1 G1 G3],
     }
     unknown {
         every_call_on_an_unknown_run_is_refused [G7],
@@ -213,6 +223,8 @@ scenario_list! { $
         a_word_of_255_bytes_is_kept_and_found [G8 G5],
         a_limit_is_from_1_to_10_000 [G8],
         json_is_nested_at_most_100_levels_deep [G8 G5],
+    }
+    input_lists {
         a_report_has_at_most_1_000_events_and_artifacts [G8 C5],
         a_plan_has_at_most_100_000_tasks [G8],
         goal_and_title_must_not_be_empty [G8],
@@ -349,7 +361,6 @@ scenario_list! { $
         approvals_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J5],
         checkpoints_are_in_the_order_of_the_calls_whatever_the_clock_says [G6 J6],
         ids_do_not_order_records [G6],
-        the_records_of_one_change_have_one_time [G3 T1 T2 T5 C5],
     }
     faithful {
         every_text_is_kept_to_the_byte [G5],
@@ -446,5 +457,18 @@ scenario_list! { $
         dropped_claims_leave_every_task_pending_or_in_progress [G4 C1],
         aborted_writers_leave_the_events_without_gaps [G4 J1],
         a_dropped_close_can_be_closed_again [G4],
+    }
+    snapshot_held {
+        a_snapshot_held_half_way_stops_no_writer [S2],
+    }
+    places {
+        a_page_of_runs_goes_on_where_the_last_ended_when_runs_were_added [R2],
+        a_page_of_tasks_goes_on_where_the_last_ended_when_tasks_left_the_list [T3],
+    }
+    whole_lists {
+        every_run_is_listed_without_a_limit [R2],
+        every_task_is_listed_without_a_limit [T3 S3],
+        every_event_and_artifact_is_listed_without_a_limit [J1 J4 C5 S3],
+        every_other_record_is_listed_without_a_limit [J3 J5 J6 S3],
     }
 }

@@ -1,12 +1,14 @@
 //! A run that is prepared for every call, with ids that follow from a number, so that two stages can be
 //! compared.
 
+use futures_util::future::try_join_all;
 use runstore_core::{
     AbandonTask, ArtifactDraft, AttemptReport, BlockTask, ClaimToken, EventDraft, FinishReport,
     ManualClock, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunId,
     RunUpdate, SaveAgentState, Store, TaskDraft, TaskId, TaskPlan, Uuid,
 };
 use serde_json::json;
+use tokio::try_join;
 
 use crate::check::{Outcome, check_eq};
 use crate::context::start;
@@ -27,10 +29,51 @@ pub(crate) struct Stage {
     pub(crate) finished: ClaimToken,
 }
 
+/// As many stages of one store as are asked for.
+pub(crate) struct Stages<'a> {
+    store: &'a dyn Store,
+    clock: &'a ManualClock,
+    last_seed: u64,
+    ready: Vec<Stage>,
+}
+
+impl<'a> Stages<'a> {
+    /// How many are prepared at once, so that they share commits.
+    const BATCH: u64 = 12;
+
+    pub(crate) const fn of(store: &'a dyn Store, clock: &'a ManualClock) -> Self {
+        Self {
+            store,
+            clock,
+            last_seed: 0,
+            ready: Vec::new(),
+        }
+    }
+
+    /// A stage that nobody has used.
+    pub(crate) async fn take(&mut self) -> Outcome<Stage> {
+        if self.ready.is_empty() {
+            let seeds = self.last_seed + 1..=self.last_seed + Self::BATCH;
+            self.last_seed += Self::BATCH;
+            self.clock.set(start());
+            self.ready = try_join_all(seeds.map(|seed| Stage::prepare(self.store, seed))).await?;
+        }
+        // What a call writes from here on shows by its time.
+        self.clock.set(start().saturating_add_micros(1_000_000));
+        world::first(self.ready.split_off(self.ready.len().saturating_sub(1)))
+    }
+}
+
 impl Stage {
-    /// Prepares a stage. Two stages with other seeds can stand in one store.
-    pub(crate) async fn set(store: &dyn Store, clock: &ManualClock, seed: u64) -> Outcome<Self> {
+    /// Prepares a stage on a store that has none.
+    pub(crate) async fn set(store: &dyn Store, clock: &ManualClock) -> Outcome<Self> {
         clock.set(start());
+        let stage = Self::prepare(store, 1).await?;
+        clock.set(start().saturating_add_micros(1_000_000));
+        Ok(stage)
+    }
+
+    async fn prepare(store: &dyn Store, seed: u64) -> Outcome<Self> {
         let token = |number| ClaimToken {
             task_id: id(seed, number).into(),
             attempt_number: 1,
@@ -42,44 +85,41 @@ impl Stage {
             held: token(14),
             finished: token(11),
         };
-        for run_id in [stage.run_id, stage.bystander] {
-            let new = NewRun::new("goal", "/repo").with_id(run_id);
-            store.create_run(new).await?;
-        }
-        let plan = TaskPlan::new(stage.bystander, world::drafts(2));
-        let plan = TaskPlan::new(stage.bystander, stage.named(plan.drafts, 101));
-        store.append_tasks(plan).await?;
-        let plan = TaskPlan::new(stage.run_id, stage.named(world::drafts(7), 11));
-        store.append_tasks(plan).await?;
-        stage.settle_and_claim(store).await?;
+        // What has no order of its own is written at once.
+        let new = |run_id| NewRun::new("goal", "/repo").with_id(run_id);
+        try_join!(
+            store.create_run(new(stage.run_id)),
+            store.create_run(new(stage.bystander)),
+        )?;
+        let plan =
+            |run_id, count, first| TaskPlan::new(run_id, stage.named(world::drafts(count), first));
+        try_join!(
+            store.append_tasks(plan(stage.run_id, 7, 11)),
+            store.append_tasks(plan(stage.bystander, 2, 101)),
+        )?;
+        stage.claim_and_settle(store).await?;
         stage.write_journal(store).await?;
-        // What a call writes from here on shows by its time.
-        clock.set(start().saturating_add_micros(1_000_000));
         Ok(stage)
     }
 
     /// The first task is completed by a report, the second blocked, the third abandoned; the fourth and
     /// the fifth are in progress, the rest pending.
-    async fn settle_and_claim(&self, store: &dyn Store) -> Outcome {
-        for number in 1..=5 {
+    async fn claim_and_settle(&self, store: &dyn Store) -> Outcome {
+        for position in 1..=5 {
             let claim = world::claim(store, self.run_id).await?;
-            let id = self.task(number);
-            check_eq!(claim.task.id, id, "the task of claim {number}");
-            match number {
-                1 => drop(store.finish_task(self.finished, self.report()).await?),
-                2 => drop(
-                    store
-                        .block_task(BlockTask::new(id).with_blocker_signature("sig"))
-                        .await?,
-                ),
-                3 => drop(
-                    store
-                        .abandon_task(AbandonTask::new(id).with_summary("no"))
-                        .await?,
-                ),
-                _ => {}
-            }
+            check_eq!(
+                claim.task.id,
+                self.task(position),
+                "the task of claim {position}"
+            );
         }
+        let block = BlockTask::new(self.task(2)).with_blocker_signature("sig");
+        let abandon = AbandonTask::new(self.task(3)).with_summary("no");
+        try_join!(
+            store.finish_task(self.finished, self.report()),
+            store.block_task(block),
+            store.abandon_task(abandon),
+        )?;
         Ok(())
     }
 
@@ -89,23 +129,24 @@ impl Stage {
             .with_status("running")
             .with_summary("under way")
             .with_current_task(self.task(4));
-        store.update_run(update).await?;
         let save = SaveAgentState::new(run_id, "strategy")
             .with_session_id("s")
             .with_turns(3);
-        store.save_agent_state(save).await?;
         let report = AttemptReport::new("failed", "first try").with_id(self.id(21));
-        store
-            .add_attempt(NewAttempt::of_claim(self.held, report))
-            .await?;
-        let draft = EventDraft::new("s", "k", "m").with_id(self.id(31));
-        store.add_event(NewEvent::new(run_id, draft)).await?;
-        let draft = ArtifactDraft::new("k", "p").with_id(self.id(41));
-        store.add_artifact(NewArtifact::new(run_id, draft)).await?;
-        let new = NewApproval::new(run_id, "human", "approved", "r").with_id(self.id(51));
-        store.add_approval(new).await?;
-        let new = NewCheckpoint::new(run_id, "running", json!({"n": 1})).with_id(self.id(61));
-        store.add_checkpoint(new).await?;
+        let event = EventDraft::new("s", "k", "m").with_id(self.id(31));
+        let artifact = ArtifactDraft::new("k", "p").with_id(self.id(41));
+        let approval = NewApproval::new(run_id, "human", "approved", "r").with_id(self.id(51));
+        let payload = json!({"n": 1});
+        let checkpoint = NewCheckpoint::new(run_id, "running", payload).with_id(self.id(61));
+        try_join!(
+            store.update_run(update),
+            store.save_agent_state(save),
+            store.add_attempt(NewAttempt::of_claim(self.held, report)),
+            store.add_event(NewEvent::new(run_id, event)),
+            store.add_artifact(NewArtifact::new(run_id, artifact)),
+            store.add_approval(approval),
+            store.add_checkpoint(checkpoint),
+        )?;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::cancel::Polls;
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
 use crate::reads::READS;
-use crate::stage::Stage;
+use crate::stage::{Stage, Stages};
 use crate::world;
 use crate::writes::{self, Write};
 
@@ -25,17 +25,14 @@ const MORE_THAN_A_POOL: usize = 64;
 async fn check_whole_or_not_at_all(c: &mut Context<'_>, writes: &[Write]) -> Outcome {
     // What a call leaves that completes is seen on a store where none was ever dropped.
     let sound = c.another().await?;
-    let mut seeds = 1..;
-    let mut stage_on = async |c: &Context<'_>| {
-        let seed = seeds.next().unwrap_or_default();
-        Stage::set(&*c.store, &c.clock, seed).await
-    };
+    let mut sound_stages = Stages::of(&*sound.store, &sound.clock);
     let store = &*c.store;
+    let mut stages = Stages::of(store, &c.clock);
+    let untouched = stages.take().await?;
+    untouched.flush(store).await?;
+    let before = untouched.dump(store).await?;
     for write in writes {
-        let untouched = stage_on(c).await?;
-        untouched.flush(store).await?;
-        let before = untouched.dump(store).await?;
-        let completed = stage_on(&sound).await?;
+        let completed = sound_stages.take().await?;
         write.run(&*sound.store, &completed).await?;
         completed.flush(&*sound.store).await?;
         let after = completed.dump(&*sound.store).await?;
@@ -45,7 +42,7 @@ async fn check_whole_or_not_at_all(c: &mut Context<'_>, writes: &[Write]) -> Out
             write.name
         );
         for polls in 0..=MOST_POLLS {
-            let stage = stage_on(c).await?;
+            let stage = stages.take().await?;
             let output = Polls::at_most(polls, write.run(store, &stage)).await;
             stage.flush(store).await?;
             let dump = stage.dump(store).await?;
@@ -71,9 +68,8 @@ async fn check_whole_or_not_at_all(c: &mut Context<'_>, writes: &[Write]) -> Out
                 ),
             }
         }
-        check_works(store, &untouched, write.name).await?;
     }
-    Ok(())
+    check_works(store, &untouched, "many a call").await
 }
 
 /// A claim, a write and a read succeed.
@@ -116,7 +112,7 @@ pub(crate) async fn a_dropped_call_on_the_journal_is_done_or_not_done(
 
 pub(crate) async fn dropped_reads_leave_the_store_in_working_order(c: &mut Context<'_>) -> Outcome {
     let store = &*c.store;
-    let stage = Stage::set(store, &c.clock, 1).await?;
+    let stage = Stage::set(store, &c.clock).await?;
     let before = stage.dump(store).await?;
     for read in READS {
         // Each is dropped often enough to use up a pool that does not get its connections back.
@@ -147,7 +143,7 @@ pub(crate) async fn dropped_writes_leave_the_store_in_working_order(
     c: &mut Context<'_>,
 ) -> Outcome {
     let store = &*c.store;
-    let stage = Stage::set(store, &c.clock, 1).await?;
+    let stage = Stage::set(store, &c.clock).await?;
     for turn in 0..2 * MORE_THAN_A_POOL {
         let save = SaveAgentState::new(stage.run_id, "dropped").with_turns(1);
         let polls = 1 + turn % 2;
@@ -252,7 +248,7 @@ pub(crate) async fn aborted_writers_leave_the_events_without_gaps(c: &mut Contex
 }
 
 pub(crate) async fn a_dropped_close_can_be_closed_again(c: &mut Context<'_>) -> Outcome {
-    let stage = Stage::set(&*c.store, &c.clock, 1).await?;
+    let stage = Stage::set(&*c.store, &c.clock).await?;
     let before = stage.dump(&*c.store).await?;
     for polls in 0..=2 {
         if let Some(closed) = Polls::at_most(polls, c.store.close()).await {

@@ -72,7 +72,7 @@ pub(crate) async fn a_deletion_leaves_the_other_runs(c: &mut Context<'_>) -> Out
 }
 
 pub(crate) async fn a_run_created_under_a_deleted_id_begins_anew(c: &mut Context<'_>) -> Outcome {
-    let (gone, _) = world::populated(&*c.store).await?;
+    let (gone, gone_tasks) = world::populated(&*c.store).await?;
     c.store.delete_run(gone.id).await?;
     c.clock.advance_micros(1);
     let new = NewRun::new("another goal", "/another").with_id(gone.id);
@@ -111,5 +111,10 @@ pub(crate) async fn a_run_created_under_a_deleted_id_begins_anew(c: &mut Context
         [saved],
         "the agents of it after one was saved"
     );
+    for task in gone_tasks {
+        let refused = Error::not_found(RecordKind::Task, task.id);
+        let calls = calls_on_task(&*c.store, task.id);
+        check_all_refused(&*c.store, calls, &refused).await?;
+    }
     Ok(())
 }

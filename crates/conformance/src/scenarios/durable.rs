@@ -13,7 +13,7 @@ use crate::check::{Outcome, check, check_eq, check_refused};
 use crate::context::Context;
 use crate::dump::Dump;
 use crate::reads::READS;
-use crate::stage::Stage;
+use crate::stage::{Stage, Stages};
 use crate::world;
 use crate::writes::Write;
 
@@ -73,8 +73,12 @@ pub(crate) async fn each_write_is_there_after_the_process_was_killed(
 }
 
 async fn each_write_is_there(c: &mut Context<'_>, again: Again) -> Outcome {
-    for (seed, write) in (1..).zip(Write::all()) {
-        let stage = Stage::set(&*c.store, &c.clock, seed).await?;
+    let mut stages = Vec::new();
+    let mut prepared = Stages::of(&*c.store, &c.clock);
+    for _ in Write::all() {
+        stages.push(prepared.take().await?);
+    }
+    for (write, stage) in Write::all().zip(stages) {
         let before = stage.dump(&*c.store).await?;
         write.run(&*c.store, &stage).await?;
         let after = stage.dump(&*c.store).await?;
@@ -184,8 +188,9 @@ pub(crate) async fn a_claim_is_held_or_stale_after_a_reopen_as_before(
 pub(crate) async fn retries_are_known_after_a_reopen(c: &mut Context<'_>) -> Outcome {
     let repeatable = || Write::all().filter(|write| is_repeatable(write.name));
     let mut stages = Vec::new();
-    for (seed, write) in (1..).zip(repeatable()) {
-        let stage = Stage::set(&*c.store, &c.clock, seed).await?;
+    let mut prepared = Stages::of(&*c.store, &c.clock);
+    for write in repeatable() {
+        let stage = prepared.take().await?;
         write.run(&*c.store, &stage).await?;
         stages.push(stage);
     }
@@ -281,7 +286,7 @@ pub(crate) async fn numbers_go_on_after_a_reopen(c: &mut Context<'_>) -> Outcome
 }
 
 pub(crate) async fn a_closed_handle_answers_unavailable(c: &mut Context<'_>) -> Outcome {
-    let stage = Stage::set(&*c.store, &c.clock, 1).await?;
+    let stage = Stage::set(&*c.store, &c.clock).await?;
     let before = Dump::of(&*c.store).await?;
     c.store.close().await?;
     for write in Write::all() {
@@ -410,7 +415,7 @@ pub(crate) async fn a_store_says_how_durable_it_is(c: &mut Context<'_>) -> Outco
 }
 
 pub(crate) async fn work_goes_on_after_a_reopen(c: &mut Context<'_>) -> Outcome {
-    let stage = Stage::set(&*c.store, &c.clock, 1).await?;
+    let stage = Stage::set(&*c.store, &c.clock).await?;
     c.reopen().await?;
     check_eq!(
         c.store.requeue_in_progress_tasks(stage.run_id).await?,

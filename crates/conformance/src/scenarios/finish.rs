@@ -6,13 +6,12 @@ use runstore_core::rules::create;
 use runstore_core::{
     ArtifactDraft, ArtifactId, AttemptId, AttemptReport, AttemptStatus, BlockTask, Clock, Event,
     EventDraft, EventId, FinishOutcome, FinishReport, ListArtifacts, ListAttempts, ListEvents,
-    NewArtifact, NewAttempt, NewEvent, Task, TaskStatus,
+    NewArtifact, NewAttempt, NewEvent, Task, TaskPlan, TaskStatus,
 };
 use serde_json::json;
 
-use crate::check::{Outcome, check, check_eq};
+use crate::check::{Outcome, check_eq};
 use crate::context::Context;
-use crate::race::together;
 use crate::tasks::{check_task, task_with_a_past, tasks_of};
 use crate::ticking::TickingClock;
 use crate::world;
@@ -54,7 +53,7 @@ async fn check_finished(
     expected: impl FnOnce(Task) -> Task,
 ) -> Outcome {
     let run_id = task_with_a_past(&*c.store).await?.run_id;
-    let plan = runstore_core::TaskPlan::new(run_id, world::drafts(2));
+    let plan = TaskPlan::new(run_id, world::drafts(2));
     c.store.append_tasks(plan).await?;
     let claim = world::claim(&*c.store, run_id).await?;
     world::claim(&*c.store, run_id).await?;
@@ -86,7 +85,7 @@ async fn check_finished(
         let listed = c.store.list_attempts(ListAttempts::new(run_id)).await?;
         check_eq!(
             listed.items,
-            [attempt.clone()],
+            std::slice::from_ref(&attempt),
             "the record of the attempt, whose number is the token's"
         );
         check_eq!(
@@ -376,104 +375,5 @@ pub(crate) async fn a_blocked_task_of_a_worker_is_like_an_operators(
         expected,
         "a task that an operator blocked, beside one that its worker did"
     );
-    Ok(())
-}
-
-pub(crate) async fn reports_at_once_under_one_token_take_effect_once(
-    c: &mut Context<'_>,
-) -> Outcome {
-    let handles = c.handles(4).await?;
-    for _ in 0..10 {
-        let (run, claim) = world::claimed(&*c.store).await?;
-        let token = claim.token();
-        let callers = handles.iter().zip(0..).map(|(store, caller)| {
-            let store = Arc::clone(store);
-            let report = FinishReport::completed(format!("by {caller}"))
-                .with_event(EventDraft::new("worker", "done", caller.to_string()))
-                .with_artifact(ArtifactDraft::new("log", caller.to_string()));
-            async move { store.finish_task(token, report).await }
-        });
-        let mut answers = Vec::new();
-        for answer in together(callers.collect::<Vec<_>>()).await? {
-            answers.push(answer?);
-        }
-        let task = c.store.get_task(token.task_id).await?;
-        check!(
-            answers.iter().all(|answer| *answer == task),
-            "of four reports at once under one token one must take effect and be told to all: the \
-             task is {task:?}, and the answers are {answers:?}"
-        );
-        let attempts = c.store.list_attempts(ListAttempts::new(run.id)).await?;
-        let events = c.store.list_events(ListEvents::new(run.id)).await?.items;
-        let artifacts = c.store.list_artifacts(ListArtifacts::new(run.id)).await?;
-        check_eq!(
-            (attempts.items.len(), events.len(), artifacts.items.len()),
-            (1, 2, 1),
-            "the number of attempts, events (creation included) and artifacts after them"
-        );
-        let summary = task.implementation_summary.unwrap_or_default();
-        let caller = summary.trim_start_matches("by ");
-        check_eq!(
-            (
-                world::first(attempts.items)?.summary,
-                world::last(events)?.message,
-                world::first(artifacts.items)?.path,
-            ),
-            (summary.clone(), caller.to_owned(), caller.to_owned()),
-            "attempt, event and artifact, which must be of the report that took effect"
-        );
-    }
-    Ok(())
-}
-
-pub(crate) async fn a_report_beside_a_new_plan_is_written_whole_or_refused(
-    c: &mut Context<'_>,
-) -> Outcome {
-    let handles = c.handles(2).await?;
-    let mut handles = handles.into_iter();
-    let (worker, planner) = (handles.next(), handles.next());
-    let (Some(worker), Some(planner)) = (worker, planner) else {
-        return Ok(());
-    };
-    for _ in 0..10 {
-        let (run, claim) = world::claimed(&*c.store).await?;
-        let (worker, planner) = (Arc::clone(&worker), Arc::clone(&planner));
-        let token = claim.token();
-        let report = full_report(FinishOutcome::Completed {
-            summary: "done".to_owned(),
-        });
-        let plan = runstore_core::TaskPlan::new(run.id, world::drafts(2));
-        let both: [futures_util::future::BoxFuture<'static, _>; 2] = [
-            Box::pin(async move { worker.finish_task(token, report).await.map(drop) }),
-            Box::pin(async move { planner.replace_pending_tasks(plan).await.map(drop) }),
-        ];
-        let answers = together(both).await?;
-        let refused = matches!(
-            answers.first(),
-            Some(Err(runstore_core::Error::StaleClaim { .. }))
-        );
-        for answer in answers.into_iter().skip(usize::from(refused)) {
-            answer?;
-        }
-        let task = c.store.get_task(token.task_id).await?;
-        let attempts = c.store.list_attempts(ListAttempts::new(run.id)).await?;
-        let events = c.store.list_events(ListEvents::new(run.id)).await?.items;
-        let artifacts = c.store.list_artifacts(ListArtifacts::new(run.id)).await?;
-        let expected = match refused {
-            true => (TaskStatus::Abandoned, 0, 1, 0),
-            false => (TaskStatus::Completed, 1, 4, 2),
-        };
-        check_eq!(
-            (
-                task.status,
-                attempts.items.len(),
-                events.len(),
-                artifacts.items.len()
-            ),
-            expected,
-            "state, attempts, events and artifacts after a report beside a new plan, which was \
-             refused: {refused}"
-        );
-    }
     Ok(())
 }

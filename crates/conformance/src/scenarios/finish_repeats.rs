@@ -2,8 +2,8 @@
 
 use runstore_core::{
     ArtifactDraft, AttemptReport, ClaimToken, CompleteTask, Error, EventDraft, FinishOutcome,
-    FinishReport, NewArtifact, NewAttempt, NewEvent, NewRun, RecordKind, Store, Task, TaskDraft,
-    TaskId, TaskPlan, TaskStatus,
+    FinishReport, NewArtifact, NewAttempt, NewEvent, NewRun, RecordKind, RunUpdate, SaveAgentState,
+    Store, Task, TaskDraft, TaskId, TaskPlan, TaskStatus, Uuid,
 };
 use serde_json::json;
 
@@ -144,6 +144,35 @@ pub(crate) async fn a_repeat_after_a_new_plan_changes_nothing(c: &mut Context<'_
     check_repeats(c, token, &report, "after a new plan left the task out").await
 }
 
+pub(crate) async fn a_repeat_after_other_changes_changes_nothing(c: &mut Context<'_>) -> Outcome {
+    let (token, report, task) = finished(&*c.store, completed()).await?;
+    let run_id = task.run_id;
+    let plan = TaskPlan::new(run_id, world::drafts(2));
+    c.store.append_tasks(plan).await?;
+    check_repeats(c, token, &report, "after tasks were appended").await?;
+    world::claim(&*c.store, run_id).await?;
+    check_repeats(c, token, &report, "after the next task was claimed").await?;
+    c.store.requeue_in_progress_tasks(run_id).await?;
+    check_repeats(c, token, &report, "after a requeue on resume").await?;
+    let update = RunUpdate::new(run_id).with_status("completed");
+    c.store.update_run(update).await?;
+    c.store.increment_replan(run_id).await?;
+    let save = SaveAgentState::new(run_id, "strategy");
+    c.store.save_agent_state(save).await?;
+    let record = AttemptReport::new("failed", "by an operator");
+    let new = NewAttempt::new(task.id, token.attempt_number, record);
+    c.store.add_attempt(new).await?;
+    let (other, _) = world::populated(&*c.store).await?;
+    c.store.delete_run(other.id).await?;
+    check_repeats(
+        c,
+        token,
+        &report,
+        "after run, agents and journal were changed",
+    )
+    .await
+}
+
 pub(crate) async fn a_repeat_is_known_after_many_other_reports(c: &mut Context<'_>) -> Outcome {
     let (token, report, task) = finished(&*c.store, FinishOutcome::Released).await?;
     for _ in 0..40 {
@@ -261,7 +290,7 @@ pub(crate) async fn a_report_with_a_taken_id_leaves_nothing(c: &mut Context<'_>)
                 artifact.id.map(Into::into)
             }
         };
-        let id: runstore_core::Uuid = id.unwrap_or_default();
+        let id: Uuid = id.unwrap_or_default();
         let call = call!(c.store, finish_task(claim.token(), report));
         calls.push((call, Error::already_exists(kind, id)));
     }

@@ -136,16 +136,20 @@ impl<'a, 'h> Play<'a, 'h> {
         };
         let actual = call.run_through(&**store).await;
         let expected = call.run_through(&self.reference).await;
+        let difference = actual.difference(&expected);
+        let answers = match difference {
+            None => format!("both:      {expected:?}"),
+            Some(_) => format!("store:     {actual:?}\n            reference: {expected:?}"),
+        };
         self.log.push(format!(
-            "        {}. {handle}, clock {tick:+} µs: {call:?}\n            store:     {actual:?}\n            \
-             reference: {expected:?}",
+            "        {}. {handle}, clock {tick:+} µs: {call:?}\n            {answers}",
             self.log.len() + 1,
         ));
         self.claims.extend(expected.token());
         if call.is_repeatable() && expected.is_ok() && !self.repeatable.contains(call) {
             self.repeatable.push(call.clone());
         }
-        match actual.difference(&expected) {
+        match difference {
             None => Ok(()),
             Some(difference) => Err(Stop::failed(format_args!(
                 "in the last answer, store and reference: {difference}"

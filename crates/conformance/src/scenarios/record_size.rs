@@ -1,11 +1,13 @@
 //! The size of a record, and any text within it (clause G8).
 
 use runstore_core::limits::MAX_RECORD_BYTES;
+use runstore_core::rules::create;
 use runstore_core::{
-    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, CompleteTask, EventDraft, FinishOutcome,
-    FinishReport, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents,
-    NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunUpdate,
-    SaveAgentState, Store, TaskDraft, TaskPlan,
+    AbandonTask, ApprovalId, ArtifactDraft, ArtifactId, AttemptId, AttemptReport, BlockTask,
+    CheckpointId, Clock, CompleteTask, EventDraft, FinishOutcome, FinishReport, ListApprovals,
+    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval, NewArtifact, NewAttempt,
+    NewCheckpoint, NewEvent, NewRun, RunId, RunUpdate, SaveAgentState, Store, TaskDraft, TaskId,
+    TaskPlan,
 };
 use serde_json::{Value, json};
 
@@ -189,12 +191,21 @@ pub(crate) async fn any_text_is_accepted_in_every_field(c: &mut Context<'_>) -> 
         let run = world::run(&*c.store).await?;
         let update = RunUpdate::new(run.id).with_status(text).with_summary(text);
         let run = c.store.update_run(update).await?;
+        check_eq!(
+            (run.status.as_str(), run.summary.as_deref()),
+            (text, Some(text)),
+            "status and summary of a run {what}"
+        );
         check_run(&*c.store, &run, &format!("a run {what}")).await?;
         let draft = TaskDraft::new(format!("t{text}"), text)
+            .with_id(TaskId::generate())
             .with_acceptance_criteria([text, text])
             .with_verification_steps([text])
             .with_allowed_paths([text, "", text]);
-        let task = world::first(c.store.append_tasks(TaskPlan::new(run.id, [draft])).await?)?;
+        let expected = create::task(run.id, 1, draft.clone(), c.clock.now());
+        let plan = TaskPlan::new(run.id, [draft]);
+        let task = world::first(c.store.append_tasks(plan).await?)?;
+        check_eq!(task, expected, "a task {what}, as the call returns it");
         check_task(&*c.store, &task, &format!("a task {what}")).await?;
         let block = BlockTask::new(task.id)
             .with_summary(text)
@@ -215,65 +226,66 @@ pub(crate) async fn any_text_is_accepted_in_every_field(c: &mut Context<'_>) -> 
 }
 
 /// Writes a record of every kind of the journal, and an agent, with the text in every field.
-async fn check_journal(
-    c: &Context<'_>,
-    run_id: runstore_core::RunId,
-    task_id: runstore_core::TaskId,
-    text: &str,
-) -> Outcome {
-    let (store, value) = (&*c.store, json!({text: [text]}));
+async fn check_journal(c: &Context<'_>, run_id: RunId, task_id: TaskId, text: &str) -> Outcome {
+    let (store, value, now) = (&*c.store, json!({text: [text]}), c.clock.now());
     let save = SaveAgentState::new(run_id, text)
         .with_session_id(text)
         .with_last_prompt_path(text)
         .with_last_response_path(text);
-    let agent = store.save_agent_state(save).await?;
+    store.save_agent_state(save.clone()).await?;
     check_eq!(
         store.get_agent_state(run_id, text.into()).await?,
-        Some(agent),
+        Some(create::agent_state(save, now)),
         "an agent of text {text:?}"
     );
     let report = AttemptReport::new(text, text)
+        .with_id(AttemptId::generate())
         .with_blocker_signature(text)
         .with_result(value.clone());
-    let attempt = store
-        .add_attempt(NewAttempt::new(task_id, 1, report))
-        .await?;
+    let new = NewAttempt::new(task_id, 1, report.clone());
+    store.add_attempt(new).await?;
     check_eq!(
         store.list_attempts(ListAttempts::new(run_id)).await?.items,
-        [attempt],
+        [create::attempt(run_id, task_id, 1, report, now)],
         "an attempt of text {text:?}"
     );
     let draft = EventDraft::new(text, text, text).with_payload(value.clone());
-    let event = store.add_event(NewEvent::new(run_id, draft)).await?;
+    store
+        .add_event(NewEvent::new(run_id, draft.clone()))
+        .await?;
     check_eq!(
         world::last(store.list_events(ListEvents::new(run_id)).await?.items)?,
-        event,
+        create::event(run_id, 2, draft, now),
         "an event of text {text:?}"
     );
     let draft = ArtifactDraft::new(text, text)
+        .with_id(ArtifactId::generate())
         .with_role(text)
         .with_metadata(value.clone());
-    let artifact = store.add_artifact(NewArtifact::new(run_id, draft)).await?;
+    let new = NewArtifact::new(run_id, draft.clone());
+    store.add_artifact(new).await?;
     let list = ListArtifacts::new(run_id).with_role(text);
     check_eq!(
         store.list_artifacts(list).await?.items,
-        [artifact],
+        [create::artifact(run_id, draft, now)],
         "an artifact of text {text:?}"
     );
-    let new = NewApproval::new(run_id, text, text, text).with_payload(value.clone());
-    let approval = store.add_approval(new).await?;
+    let new = NewApproval::new(run_id, text, text, text)
+        .with_id(ApprovalId::generate())
+        .with_payload(value.clone());
+    store.add_approval(new.clone()).await?;
     let list = ListApprovals::new(run_id).with_source(text);
     check_eq!(
         store.list_approvals(list).await?.items,
-        [approval],
+        [create::approval(new, now)],
         "an approval of text {text:?}"
     );
-    let new = NewCheckpoint::new(run_id, text, value);
-    let checkpoint = store.add_checkpoint(new).await?;
+    let new = NewCheckpoint::new(run_id, text, value).with_id(CheckpointId::generate());
+    store.add_checkpoint(new.clone()).await?;
     let list = ListCheckpoints::new(run_id);
     check_eq!(
         store.list_checkpoints(list).await?.items,
-        [checkpoint],
+        [create::checkpoint(new, now)],
         "a checkpoint of text {text:?}"
     );
     Ok(())

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use runstore_core::{
-    BlockTask, ClaimRequest, Clock, Error, ListEvents, Run, RunId, Store, Task, TaskStatus,
+    BlockTask, Clock, FinishReport, ListEvents, Run, RunId, Store, Task, TaskPlan, TaskStatus,
 };
 use serde_json::{Value, json};
 
-use crate::check::{Outcome, check, check_eq};
+use crate::check::{Outcome, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
-use crate::race::together;
 use crate::tasks::{check_task, task_in, task_with_a_past, tasks_of};
 use crate::ticking::TickingClock;
 use crate::world;
@@ -323,12 +322,12 @@ pub(crate) async fn only_creation_and_requeues_write_events_of_their_own(
         ["run_created", "note"],
         "the events of a run that was filled with records of every kind, one of them a note"
     );
-    let plan = runstore_core::TaskPlan::new(run.id, world::drafts(2));
+    let plan = TaskPlan::new(run.id, world::drafts(2));
     c.store.replace_pending_tasks(plan).await?;
     let claim = world::claim(&*c.store, run.id).await?;
     c.store.increment_cycle(run.id).await?;
     c.store.increment_replan(run.id).await?;
-    let report = runstore_core::FinishReport::released("not now");
+    let report = FinishReport::released("not now");
     c.store.finish_task(claim.token(), report).await?;
     c.store.requeue_in_progress_tasks(run.id).await?;
     check_eq!(
@@ -345,75 +344,5 @@ pub(crate) async fn only_creation_and_requeues_write_events_of_their_own(
         ["run_created", "note", "requeue_task", "requeue_in_progress"],
         "the events after one requeue of each kind"
     );
-    Ok(())
-}
-
-pub(crate) async fn requeues_at_once_take_each_task_back_once(c: &mut Context<'_>) -> Outcome {
-    const TASKS: u64 = 5;
-    let handles = c.handles(4).await?;
-    let (run, _) = world::planned(&*c.store, 5).await?;
-    let run_id = run.id;
-    let mut events = 1;
-    for round in 1..=8 {
-        while let Some(claim) = c
-            .store
-            .claim_next_task(ClaimRequest::of_run(run_id))
-            .await?
-        {
-            drop(claim);
-        }
-        let callers = handles.iter().map(|store| {
-            let store = Arc::clone(store);
-            async move { store.requeue_in_progress_tasks(run_id).await }
-        });
-        let mut changes = Vec::new();
-        for answer in together(callers.collect::<Vec<_>>()).await? {
-            changes.push(answer?);
-        }
-        check_eq!(
-            changes.iter().sum::<u64>(),
-            TASKS,
-            "the sum of what four resumes at once requeued ({changes:?}), round {round}"
-        );
-        events += changes.iter().filter(|count| **count > 0).count();
-        check_eq!(
-            count_events(&*c.store, run_id).await?,
-            events,
-            "the number of events after four resumes at once ({changes:?}), round {round}"
-        );
-    }
-    Ok(())
-}
-
-pub(crate) async fn one_of_several_requeues_at_once_is_done(c: &mut Context<'_>) -> Outcome {
-    let handles = c.handles(4).await?;
-    for _ in 0..8 {
-        let task = task_in(&*c.store, TaskStatus::InProgress).await?;
-        let callers = handles.iter().map(|store| {
-            let (store, task_id) = (Arc::clone(store), task.id);
-            async move { store.requeue_task(task_id).await }
-        });
-        let answers = together(callers.collect::<Vec<_>>()).await?;
-        let done = answers.iter().filter(|answer| answer.is_ok()).count();
-        let refused = |error: &&Error| {
-            matches!(
-                error,
-                Error::InvalidTransition { from, to, .. }
-                    if (*from, *to) == (TaskStatus::Pending, TaskStatus::Pending)
-            )
-        };
-        let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
-        let refused = errors.filter(refused).count();
-        check!(
-            (done, refused) == (1, 3),
-            "of four requeues of one task at once one must be done and three refused as from \
-             pending to pending, but they were answered {answers:?}"
-        );
-        check_eq!(
-            count_events(&*c.store, task.run_id).await?,
-            2,
-            "the number of events of the run after them"
-        );
-    }
     Ok(())
 }

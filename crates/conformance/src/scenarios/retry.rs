@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use runstore_core::{
     ApprovalId, ArtifactDraft, ArtifactId, AttemptId, AttemptReport, CheckpointId, Error,
     EventDraft, EventId, ListEvents, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent,
-    NewRun, RecordKind, Result, RunId, RunUpdate, Store, Uuid,
+    NewRun, RecordKind, Result, RunId, RunUpdate, SnapshotRequest, Store, TaskDraft, TaskId,
+    TaskPlan, Uuid,
 };
 use serde_json::{Value, json};
 
@@ -279,7 +280,7 @@ pub(crate) async fn without_an_id_each_call_adds_a_record(c: &mut Context<'_>) -
         10,
         "the number of ids of ten records that were created without one"
     );
-    let snapshot = runstore_core::SnapshotRequest::of_run(run.id);
+    let snapshot = SnapshotRequest::of_run(run.id);
     let counts = store.snapshot(snapshot).await?.counts;
     check_eq!(
         [
@@ -299,8 +300,8 @@ pub(crate) async fn one_id_may_name_a_record_of_every_kind(c: &mut Context<'_>) 
     let id = Uuid::from_u128(0x5eed);
     let new = NewRun::new("goal", "/repo").with_id(RunId::from(id));
     let run = c.store.create_run(new).await?;
-    let draft = runstore_core::TaskDraft::new("t", "o").with_id(runstore_core::TaskId::from(id));
-    let plan = runstore_core::TaskPlan::new(run.id, [draft]);
+    let draft = TaskDraft::new("t", "o").with_id(TaskId::from(id));
+    let plan = TaskPlan::new(run.id, [draft]);
     let task = world::first(c.store.append_tasks(plan).await?)?;
     let report = AttemptReport::new("failed", "no").with_id(AttemptId::from(id));
     let attempt = NewAttempt::new(task.id, 1, report);

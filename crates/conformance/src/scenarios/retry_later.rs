@@ -5,7 +5,7 @@ use std::sync::Arc;
 use runstore_core::{
     ApprovalId, ArtifactDraft, ArtifactId, AttemptId, AttemptReport, CheckpointId, Claim, Error,
     EventDraft, EventId, FinishReport, NewApproval, NewArtifact, NewAttempt, NewCheckpoint,
-    NewEvent, NewRun, RecordKind, RunId, Store, TaskDraft, TaskId, TaskPlan,
+    NewEvent, NewRun, RecordKind, RunId, Store, TaskDraft, TaskId, TaskPlan, Uuid,
 };
 use serde_json::json;
 
@@ -53,7 +53,7 @@ impl Fenced {
 
     /// The same with other content.
     async fn check_refused(mut self, store: &dyn Store) -> Outcome {
-        let id = |id: Option<runstore_core::Uuid>| id.unwrap_or_default();
+        let id = |id: Option<Uuid>| id.unwrap_or_default();
         self.attempt.report.summary.push('!');
         self.event.draft.message.push('!');
         self.artifact.draft.path.push('!');
@@ -131,7 +131,7 @@ pub(crate) async fn an_event_added_again_after_others_keeps_its_number(
 ) -> Outcome {
     let run_id = world::run(&*c.store).await?.id;
     let new = |number: u64| {
-        let id = EventId::from(runstore_core::Uuid::from_u128(1_000 - u128::from(number)));
+        let id = EventId::from(Uuid::from_u128(1_000 - u128::from(number)));
         let draft = EventDraft::new("s", "k", number.to_string()).with_id(id);
         NewEvent::new(run_id, draft)
     };

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use runstore_core::{
-    AbandonTask, Clock, Error, RecordKind, Run, RunId, RunStatus, RunUpdate, SaveAgentState, Store,
+    AbandonTask, ApprovalSource, ApprovalVerdict, ArtifactDraft, AttemptReport, BlockTask, Clock,
+    CompleteTask, Error, EventDraft, FinishReport, NewApproval, NewArtifact, NewAttempt,
+    NewCheckpoint, NewEvent, RecordKind, Run, RunId, RunStatus, RunUpdate, SaveAgentState, Store,
     TaskId, TaskPlan, TaskStatus,
 };
+use serde_json::Value;
 
 use super::runs::check_run;
 use crate::calls::{call, check_all_refused};
@@ -195,12 +198,8 @@ pub(crate) async fn no_call_below_a_run_touches_its_record(c: &mut Context<'_>) 
     .await
 }
 
-/// Every call that changes something below a run, with the exception of checkpoints and approvals twice.
+/// Makes every call that changes something below a run.
 async fn every_change_below(store: &dyn Store, run_id: RunId) -> Outcome {
-    use runstore_core::{
-        ApprovalSource, ApprovalVerdict, ArtifactDraft, AttemptReport, BlockTask, CompleteTask,
-        EventDraft, FinishReport, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent,
-    };
     let plan = || TaskPlan::new(run_id, world::drafts(5));
     store.append_tasks(plan()).await?;
     store.replace_pending_tasks(plan()).await?;
@@ -235,7 +234,7 @@ async fn every_change_below(store: &dyn Store, run_id: RunId) -> Outcome {
     store
         .add_approval(NewApproval::new(run_id, source, verdict, "why"))
         .await?;
-    let checkpoint = NewCheckpoint::new(run_id, "paused", serde_json::Value::Null);
+    let checkpoint = NewCheckpoint::new(run_id, "paused", Value::Null);
     store.add_checkpoint(checkpoint).await?;
     Ok(())
 }

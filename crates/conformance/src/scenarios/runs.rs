@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runstore_core::{
-    Cursor, ListEvents, ListRuns, NewRun, PageRequest, Run, RunId, RunStatus, RunUpdate,
+    Clock, Cursor, ListEvents, ListRuns, NewRun, PageRequest, Run, RunId, RunStatus, RunUpdate,
     SnapshotRequest, Store, Uuid,
 };
 use serde_json::json;
@@ -137,7 +137,7 @@ pub(crate) async fn times_are_the_clocks_also_when_it_runs_backwards(
 ) -> Outcome {
     for micros in [0, 1, -86_400_000_001, 1_000_000] {
         c.clock.advance_micros(micros);
-        let now = runstore_core::Clock::now(&c.clock);
+        let now = Clock::now(&c.clock);
         let run = world::run(&*c.store).await?;
         check_eq!(
             (run.created_at, run.updated_at),
@@ -349,7 +349,7 @@ pub(crate) async fn check_run(store: &dyn Store, expected: &Run, what: &str) -> 
             .into_iter()
             .filter(|run| run.id == expected.id)
             .collect();
-        check_eq!(same, [expected.clone()], "{what}, {how}");
+        check_eq!(same, std::slice::from_ref(expected), "{what}, {how}");
     }
     let snapshot = store.snapshot(SnapshotRequest::of_run(expected.id)).await?;
     check_eq!(snapshot.run, *expected, "{what}, in its snapshot");

@@ -13,7 +13,7 @@ use crate::check::{Outcome, check, check_eq, check_refused};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
 use crate::reads::READS;
-use crate::stage::Stage;
+use crate::stage::{Stage, Stages};
 use crate::world;
 use crate::writes::Write;
 
@@ -24,8 +24,9 @@ fn turns(handles: &[Arc<dyn Store>]) -> impl Iterator<Item = &dyn Store> {
 
 pub(crate) async fn each_write_is_seen_by_another_handle_at_once(c: &mut Context<'_>) -> Outcome {
     let other = c.second_handle().await?;
-    for (seed, write) in (1..).zip(Write::all()) {
-        let stage = Stage::set(&*c.store, &c.clock, seed).await?;
+    let mut stages = Stages::of(&*c.store, &c.clock);
+    for write in Write::all() {
+        let stage = stages.take().await?;
         // The other handle has read all of it before, and must not go on from what it then saw.
         let before = stage.dump(&*other).await?;
         write.run(&*c.store, &stage).await?;
@@ -45,9 +46,9 @@ pub(crate) async fn each_write_is_seen_by_another_handle_at_once(c: &mut Context
         );
     }
     let late = c.second_handle().await?;
-    let difference = Dump::of(&*c.store)
-        .await?
-        .difference(&Dump::of(&*late).await?);
+    let last = stages.take().await?;
+    let own = last.dump(&*c.store).await?;
+    let difference = own.difference(&last.dump(&*late).await?);
     check!(
         difference.is_none(),
         "a handle that was opened last must see what the first one sees, but sees {}",
@@ -180,8 +181,9 @@ pub(crate) async fn claims_of_one_task_are_counted_over_all_handles(
 
 pub(crate) async fn retries_are_known_on_another_handle(c: &mut Context<'_>) -> Outcome {
     let other = c.second_handle().await?;
-    for (seed, write) in (1..).zip(Write::all().filter(|write| is_repeatable(write.name))) {
-        let stage = Stage::set(&*c.store, &c.clock, seed).await?;
+    let mut stages = Stages::of(&*c.store, &c.clock);
+    for write in Write::all().filter(|write| is_repeatable(write.name)) {
+        let stage = stages.take().await?;
         write.run(&*c.store, &stage).await?;
         let before = stage.dump(&*c.store).await?;
         c.clock.advance_micros(1_000);
@@ -318,7 +320,7 @@ pub(crate) async fn settling_on_one_handle_ends_the_claim_of_another(
 }
 
 pub(crate) async fn reading_changes_nothing(c: &mut Context<'_>) -> Outcome {
-    let stage = Stage::set(&*c.store, &c.clock, 1).await?;
+    let stage = Stage::set(&*c.store, &c.clock).await?;
     let before = Dump::of(&*c.store).await?;
     for read in READS {
         c.clock.advance_micros(1_000);

@@ -82,7 +82,7 @@ impl Settling {
     }
 }
 
-/// Settles a task in every way, each time one of its own that `task` gives.
+/// Settles a task of this state in every way, each time a task of its own.
 async fn check_settled_in_every_way(c: &Context<'_>, status: TaskStatus) -> Outcome {
     for settling in Settling::all() {
         let task = task_in(&*c.store, status).await?;

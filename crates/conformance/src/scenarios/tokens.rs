@@ -55,18 +55,17 @@ pub(crate) fn finish_calls<'s>(store: &'s dyn Store, token: ClaimToken) -> Vec<C
             .with_event(EventDraft::new("worker", "note", "m"))
             .with_artifact(ArtifactDraft::new("log", "a.log"))
     };
-    let unset = (None, None);
     let outcomes = [
         FinishOutcome::Completed {
             summary: "done".to_owned(),
         },
         FinishOutcome::Blocked {
-            summary: unset.0.clone(),
-            blocker_signature: unset.1.clone(),
+            summary: None,
+            blocker_signature: None,
         },
         FinishOutcome::Abandoned {
-            summary: unset.0,
-            blocker_signature: unset.1,
+            summary: None,
+            blocker_signature: None,
         },
         FinishOutcome::Released,
     ];

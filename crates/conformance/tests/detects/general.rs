@@ -240,8 +240,8 @@ faults! {
     /// A word that is too long is cut.
     a_long_word_is_cut [G8] {
         async fn save_agent_state(&self, inner: &MemoryStore, mut save: SaveAgentState) -> Result<AgentState> {
-            let cut: String = save.role.as_str().chars().take(255).collect();
-            save.role = cut.into();
+            let word = save.role.as_str();
+            save.role = word[..word.floor_char_boundary(255)].into();
             inner.save_agent_state(save).await
         }
     }

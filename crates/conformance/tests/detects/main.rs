@@ -45,6 +45,8 @@ macro_rules! faults {
     };
 }
 
+mod answers;
+mod bounds;
 mod claims;
 mod faithful;
 mod general;
@@ -96,6 +98,8 @@ fn must_detect_by(harness: &dyn Harness, group: &str) {
 fn every_clause_has_a_store_that_breaks_it() {
     let groups = [
         general::FAULTS,
+        answers::FAULTS,
+        bounds::FAULTS,
         faithful::FAULTS,
         retry::FAULTS,
         runs::FAULTS,

@@ -259,7 +259,7 @@ faults! {
         }
     }
 
-    saving_an_agent_touches_the_run [A1] {
+    saving_an_agent_touches_the_run [R3 A1] {
         async fn save_agent_state(&self, inner: &MemoryStore, save: SaveAgentState) -> Result<AgentState> {
             let agent = inner.save_agent_state(save).await?;
             let status = inner.get_run(agent.run_id).await?.status;

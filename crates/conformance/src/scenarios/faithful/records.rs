@@ -3,10 +3,9 @@
 
 use runstore_core::{
     AgentState, Approval, Artifact, ArtifactDraft, AttemptReport, BlockTask, Checkpoint, Clock,
-    Event, EventDraft, FinishOutcome, FinishReport, ListApprovals, ListArtifacts, ListAttempts,
-    ListCheckpoints, ListEvents, ListRuns, ListTasks, ManualClock, NewApproval, NewArtifact,
-    NewAttempt, NewCheckpoint, NewEvent, NewRun, Run, RunUpdate, SaveAgentState, SnapshotRequest,
-    Store, Task, TaskAttempt, TaskDraft, TaskPlan, TaskStatus,
+    Event, EventDraft, FinishOutcome, FinishReport, ListArtifacts, ListTasks, ManualClock,
+    NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Run, RunUpdate,
+    SaveAgentState, Store, Task, TaskAttempt, TaskDraft, TaskPlan, TaskStatus,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -78,20 +77,20 @@ impl Given {
 /// The records as they must be read from now on.
 #[derive(Debug)]
 pub(super) struct Records {
-    run: Run,
-    agent: AgentState,
+    pub(super) run: Run,
+    pub(super) agent: AgentState,
     /// The first blocked by an operator, the second by a report.
-    tasks: Vec<Task>,
-    attempts: Vec<TaskAttempt>,
-    events: Vec<Event>,
-    artifacts: Vec<Artifact>,
-    approval: Approval,
-    checkpoint: Checkpoint,
+    pub(super) tasks: Vec<Task>,
+    pub(super) attempts: Vec<TaskAttempt>,
+    pub(super) events: Vec<Event>,
+    pub(super) artifacts: Vec<Artifact>,
+    pub(super) approval: Approval,
+    pub(super) checkpoint: Checkpoint,
 }
 
 /// Checks that what was read is what was written: to the byte, to the number and to the order of keys.
 #[track_caller]
-fn check_kept(what: &str, read: &impl Serialize, written: &impl Serialize) -> Outcome {
+pub(super) fn check_kept(what: &str, read: &impl Serialize, written: &impl Serialize) -> Outcome {
     let value = |error: serde_json::Error| Stop::failed(format_args!("{what}: {error}"));
     let read = serde_json::to_value(read).map_err(value)?;
     let written = serde_json::to_value(written).map_err(value)?;
@@ -274,102 +273,6 @@ impl Records {
             metadata: given.json.clone(),
         };
         check_kept("the artifact", artifact, &written)
-    }
-
-    /// Compares the records on every way by which they can be read.
-    pub(super) async fn check_reads(&self, store: &dyn Store) -> Outcome {
-        let id = self.run.id;
-        check_kept("the run read", &store.get_run(id).await?, &self.run)?;
-        let list = ListRuns::all().with_status(self.run.status.clone());
-        let runs = store.list_runs(list).await?.items;
-        let listed: Vec<_> = runs.iter().filter(|run| run.id == id).collect();
-        check_kept("the run listed by its status", &listed, &[&self.run])?;
-
-        let agent = store.get_agent_state(id, self.agent.role.clone()).await?;
-        check_kept("the agent's state read", &agent, &self.agent)?;
-        let agents = store.list_agent_states(id).await?;
-        check_kept("the agents' states listed", &agents, &[&self.agent])?;
-
-        for task in &self.tasks {
-            let read = store.get_task(task.id).await?;
-            check_kept("the task read", &read, task)?;
-            let list = ListAttempts::new(id).with_task_id(task.id);
-            let listed = store.list_attempts(list).await?.items;
-            let of_task = |attempt: &&TaskAttempt| attempt.task_id == task.id;
-            let attempts: Vec<_> = self.attempts.iter().filter(of_task).collect();
-            check_kept("the attempts listed by task", &listed, &attempts)?;
-            let latest = store.latest_attempt(task.id).await?;
-            check_kept("the latest attempt", &latest, &attempts.last())?;
-        }
-        let list = ListTasks::new(id).with_statuses([TaskStatus::Blocked]);
-        let tasks = store.list_tasks(list).await?.items;
-        check_kept("the tasks listed by state", &tasks, &self.tasks)?;
-
-        let listed = store.list_attempts(ListAttempts::new(id)).await?.items;
-        check_kept("the attempts listed", &listed, &self.attempts)?;
-        let recent = store.recent_attempts(id, 12).await?;
-        check_kept("the recent attempts", &recent, &self.attempts)?;
-        let listed = store.list_events(ListEvents::new(id)).await?.items;
-        check_kept("the events listed", &listed, &self.events)?;
-        let recent = store.recent_events(id, 50).await?;
-        check_kept("the recent events", &recent, &self.events)?;
-        let listed = store.list_artifacts(ListArtifacts::new(id)).await?.items;
-        check_kept("the artifacts listed", &listed, &self.artifacts)?;
-        let list = ListArtifacts::new(id).with_role(self.agent.role.clone());
-        let listed = store.list_artifacts(list).await?.items;
-        check_kept("the artifacts listed by role", &listed, &self.artifacts)?;
-        let listed = store.list_approvals(ListApprovals::new(id)).await?.items;
-        check_kept("the approvals listed", &listed, &[&self.approval])?;
-        let source = self.approval.source.clone();
-        let list = ListApprovals::new(id).with_source(source.clone());
-        let listed = store.list_approvals(list).await?.items;
-        check_kept("the approvals listed by source", &listed, &[&self.approval])?;
-        let latest = store.latest_approval(id, source).await?;
-        check_kept("the latest approval", &latest, &self.approval)?;
-        let listed = store.list_checkpoints(ListCheckpoints::new(id)).await?;
-        check_kept("the checkpoints listed", &listed.items, &[&self.checkpoint])?;
-        let latest = store.latest_checkpoint(id).await?;
-        check_kept("the latest checkpoint", &latest, &self.checkpoint)?;
-        self.check_snapshot(store).await
-    }
-
-    async fn check_snapshot(&self, store: &dyn Store) -> Outcome {
-        let snapshot = store.snapshot(SnapshotRequest::of_run(self.run.id)).await?;
-        check_kept("the run in the snapshot", &snapshot.run, &self.run)?;
-        let agents: Vec<_> = snapshot.agents.values().collect();
-        check_kept("the agents in the snapshot", &agents, &[&self.agent])?;
-        let roles: Vec<_> = snapshot.agents.keys().collect();
-        check_kept("the roles in the snapshot", &roles, &[&self.agent.role])?;
-        check_kept(
-            "the tasks in the snapshot",
-            &snapshot.blocked_tasks,
-            &self.tasks,
-        )?;
-        check_kept(
-            "the attempts in the snapshot",
-            &snapshot.recent_attempts,
-            &self.attempts,
-        )?;
-        check_kept(
-            "the events in the snapshot",
-            &snapshot.recent_events,
-            &self.events,
-        )?;
-        check_kept(
-            "the artifacts in the snapshot",
-            &snapshot.artifacts,
-            &self.artifacts,
-        )?;
-        check_kept(
-            "the approvals in the snapshot",
-            &snapshot.approvals,
-            &[&self.approval],
-        )?;
-        check_kept(
-            "the checkpoint in the snapshot",
-            &snapshot.latest_checkpoint,
-            &self.checkpoint,
-        )
     }
 }
 
