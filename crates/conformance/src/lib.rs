@@ -72,6 +72,7 @@ mod files;
 mod harness;
 mod history;
 mod list;
+mod listing;
 mod lists;
 mod pages;
 mod race;

@@ -152,7 +152,7 @@ faults! {
         }
     }
 
-    a_state_given_twice_lists_twice [T3] {
+    a_state_given_twice_lists_twice [T3 G11] {
         async fn list_tasks(&self, inner: &MemoryStore, list: ListTasks) -> Result<Page<Task>> {
             let mut page = inner.list_tasks(list.clone()).await?;
             let times = |task: &Task| list.statuses.iter().filter(|status| **status == task.status).count().max(1);

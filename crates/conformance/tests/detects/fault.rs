@@ -26,6 +26,15 @@ macro_rules! calls {
                 Arc::clone(this)
             }
 
+            /// What a process killed at this moment leaves.
+            fn killed(_: &Arc<Self>, inner: &MemoryStore) -> MemoryStore {
+                inner.reopen()
+            }
+
+            async fn close(&self, inner: &MemoryStore) -> Result<()> {
+                inner.close().await
+            }
+
             fn view_run(&self, run: Run) -> Run {
                 run
             }
@@ -72,7 +81,7 @@ macro_rules! calls {
             }
 
             async fn close(&self) -> Result<()> {
-                self.inner.close().await
+                self.fault.close(&self.inner).await
             }
 
             $(
@@ -177,8 +186,14 @@ impl<F: Fault> Fixture for FaultyFixture<F> {
     }
 
     async fn reopen(&mut self) -> Provided<()> {
-        self.inner.close().await?;
+        self.store().close().await?;
         self.inner = self.inner.reopen();
+        self.fault = F::reopened(&self.fault);
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> Provided<()> {
+        self.inner = F::killed(&self.fault, &self.inner);
         self.fault = F::reopened(&self.fault);
         Ok(())
     }

@@ -36,6 +36,33 @@ faults! {
         }
     }
 
+    /// Everything is kept in memory and written when the store is closed.
+    it_is_written_when_it_is_closed [G2] (Mutex<Option<MemoryStore>>) {
+        fn killed(this: &Arc<Self>, _: &MemoryStore) -> MemoryStore {
+            this.0.lock().unwrap().take().unwrap_or_default()
+        }
+
+        async fn close(&self, inner: &MemoryStore) -> Result<()> {
+            *self.0.lock().unwrap() = Some(inner.fork()?);
+            inner.close().await
+        }
+    }
+
+    /// A closed handle goes on.
+    closing_does_nothing [G10] {
+        async fn close(&self, _: &MemoryStore) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A store that is closed once more says that it is closed.
+    a_second_close_is_refused [G10] {
+        async fn close(&self, inner: &MemoryStore) -> Result<()> {
+            inner.list_runs(ListRuns::all()).await?;
+            inner.close().await
+        }
+    }
+
     /// What an agent saved is kept by the handle and never written.
     agents_are_lost_on_reopen [G2] (Mutex<HashMap<(RunId, AgentRole), AgentState>>) {
         fn reopened(_: &Arc<Self>) -> Arc<Self> {

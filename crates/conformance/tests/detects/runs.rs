@@ -65,7 +65,7 @@ faults! {
     }
 
     /// The cursor counts rows, so that a page shifts when a run is created.
-    a_cursor_is_an_offset [R2] {
+    a_cursor_is_an_offset [R2 G11] {
         async fn list_runs(&self, inner: &MemoryStore, list: ListRuns) -> Result<Page<Run>> {
             rules::input::Input::check(&list)?;
             let offset = list.page.after.map_or(0, Cursor::number);
@@ -259,7 +259,7 @@ faults! {
         }
     }
 
-    saving_an_agent_touches_the_run [R3 A1] {
+    saving_an_agent_touches_the_run [R6] {
         async fn save_agent_state(&self, inner: &MemoryStore, save: SaveAgentState) -> Result<AgentState> {
             let agent = inner.save_agent_state(save).await?;
             let status = inner.get_run(agent.run_id).await?.status;

@@ -117,7 +117,7 @@ faults! {
         }
     }
 
-    replacing_touches_the_run [R3 T1] {
+    replacing_touches_the_run [R6] {
         async fn replace_pending_tasks(&self, inner: &MemoryStore, plan: TaskPlan) -> Result<Vec<Task>> {
             let run_id = plan.run_id;
             let tasks = inner.replace_pending_tasks(plan).await?;
@@ -263,7 +263,7 @@ faults! {
         }
     }
 
-    settling_touches_the_run [R3 T4] {
+    settling_touches_the_run [R6] {
         async fn complete_task(&self, inner: &MemoryStore, complete: CompleteTask) -> Result<Task> {
             let task = inner.complete_task(complete).await?;
             touch_run(inner, task.run_id).await?;

@@ -1,0 +1,47 @@
+//! What the list of scenarios becomes: [`scenarios`](crate::scenarios) and [`suite!`](crate::suite).
+
+macro_rules! scenario_list {
+    // The dollar sign is handed in, because a macro cannot write one into the macro that it makes.
+    ($dollar:tt $($group:ident { $($name:ident [$($clause:ident)+],)+ })+) => {
+        /// Every scenario of the suite, in the order of the contract.
+        #[must_use]
+        pub fn scenarios() -> Vec<Scenario> {
+            vec![$($(
+                Scenario {
+                    group: stringify!($group),
+                    name: stringify!($name),
+                    clauses: &[$($clause),+],
+                    run: |context| Box::pin(all::$group::$name(context)),
+                },
+            )+)+]
+        }
+
+        /// Makes a test of every scenario: `suite!(MyHarness);` in a file of a backend's `tests` folder.
+        ///
+        /// The argument is an expression that gives a [`Harness`](crate::Harness); it is evaluated once
+        /// a test. The tests are in a module a group, so that `cargo test claims::` runs one group.
+        #[macro_export]
+        macro_rules! suite {
+            ($dollar harness:expr) => {
+                $(
+                    mod $group {
+                        #[allow(unused_imports)]
+                        use super::*;
+                        $(
+                            #[test]
+                            fn $name() {
+                                $dollar crate::test_one(
+                                    &$dollar harness,
+                                    stringify!($group),
+                                    stringify!($name),
+                                );
+                            }
+                        )+
+                    }
+                )+
+            };
+        }
+    };
+}
+
+pub(crate) use scenario_list;
