@@ -1,5 +1,6 @@
 //! The database while it is open, and where reads run.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
@@ -31,10 +32,14 @@ impl Engine {
         &self,
         read: impl FnOnce(&Tables<Reading<'_>>) -> Result<T>,
     ) -> Result<T> {
-        self.with(|database| {
-            let transaction = database.begin_read().map_err(error::transaction)?;
-            read(&Tables::new(Reading(&transaction)))
-        })
+        // redb panics on some damage inside a file. Nothing that a read leaves behind is looked at again.
+        let read = AssertUnwindSafe(|| {
+            self.with(|database| {
+                let transaction = database.begin_read().map_err(error::transaction)?;
+                read(&Tables::new(Reading(&transaction)))
+            })
+        });
+        catch_unwind(read).unwrap_or_else(|_| Err(error::panicked()))
     }
 
     pub(crate) fn close(&self) {
@@ -61,5 +66,23 @@ pub(crate) async fn unblocked<T: Send + 'static>(
             .await
             .unwrap_or_else(|error| Err(error::unfinished(error))),
         Err(_) => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::Builder;
+    use redb::backends::InMemoryBackend;
+    use runstore_core::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_engine_in_a_read_is_an_error_and_the_next_read_goes_on() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new());
+        let engine = Engine::new(database.unwrap());
+        let panicked = engine.read(|_| -> Result<()> { panic!("a page that is none") });
+        assert!(matches!(panicked, Err(Error::Backend { .. })));
+        assert_eq!(engine.read(|_| Ok(7)).unwrap(), 7);
     }
 }

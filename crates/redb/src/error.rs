@@ -180,6 +180,14 @@ pub(crate) fn closed() -> Error {
     }
 }
 
+/// A read that redb ended by panicking, as it does on some damage inside a file.
+pub(crate) fn panicked() -> Error {
+    Error::Backend {
+        what: "redb panicked while it read, as it does on some damage inside a file".to_owned(),
+        source: None,
+    }
+}
+
 /// Work on a blocking thread that did not come to its end.
 pub(crate) fn unfinished(error: JoinError) -> Error {
     if error.is_panic() {

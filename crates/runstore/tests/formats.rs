@@ -4,6 +4,7 @@
 //! must give. A new format adds a file and leaves the others: set `RUNSTORE_WRITE_FORMAT` to the name of
 //! the new ones, as in `format-2`, and run this test once.
 #![cfg(all(feature = "sqlite", feature = "redb"))]
+#![allow(clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
