@@ -58,3 +58,43 @@ fn no_scenario_cites_a_clause_twice() {
         assert_eq!(distinct.len(), scenario.clauses().len(), "{scenario:?}");
     }
 }
+
+/// The page `docs/scenarios.md`, as the list has it.
+fn page_of_scenarios() -> String {
+    let mut page = String::from(
+        "# Scenarios\n\nWhat the conformance suite checks, with the clauses of the \
+         [contract](../crates/core/src/contract.md)\nthat each scenario cites. Made from the suite's own list \
+         by a test, which fails when the two differ:\n`RUNSTORE_WRITE_SCENARIOS=1 cargo test -p \
+         runstore-conformance --test contract` writes it anew.\n",
+    );
+    let mut group = "";
+    let all = scenarios();
+    for scenario in &all {
+        if scenario.group() != group {
+            group = scenario.group();
+            page += &format!("\n## {group}\n\n");
+        }
+        let clauses: Vec<_> = scenario
+            .clauses()
+            .iter()
+            .map(|clause| clause.code())
+            .collect();
+        let promise = scenario.name().replace('_', " ");
+        page += &format!("- {promise} ({})\n", clauses.join(", "));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_scenarios_is_the_list() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/scenarios.md");
+    let page = page_of_scenarios();
+    if std::env::var_os("RUNSTORE_WRITE_SCENARIOS").is_some() {
+        std::fs::write(file, &page).expect("docs/scenarios.md is written");
+    }
+    let written = std::fs::read_to_string(file).expect("docs/scenarios.md is there");
+    assert!(
+        written == page,
+        "docs/scenarios.md is not what the list says: write it anew, as it tells"
+    );
+}
