@@ -8,21 +8,31 @@ use sqlx::query;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::journal::{insert, repeated};
-use crate::statement::{change, find, find_by_id, value};
+use crate::statement::{change, find_by_id, list, value};
 use crate::writer::Write;
 use crate::{runs, tasks};
 
 const FINISHED_CLAIMS: &str = "finished_claims";
 
-pub(crate) async fn claim_next(write: Write<'_>, request: ClaimRequest) -> Result<Option<Claim>> {
-    let first = tasks::in_status(request.run_id, TaskStatus::Pending, 0, 1);
-    let Some(task) = find(write.connection, first).await? else {
+/// Claims the next tasks for callers who wait together: one each, in their order, as far as there are any.
+pub(crate) async fn claim_next(
+    write: Write<'_>,
+    request: ClaimRequest,
+    callers: usize,
+) -> Result<Vec<Claim>> {
+    let most = i64::try_from(callers).unwrap_or(i64::MAX);
+    let first = tasks::in_status(request.run_id, TaskStatus::Pending, 0, most);
+    let first: Vec<Task> = list(write.connection, first).await?;
+    if first.is_empty() {
         runs::check(write.connection, request.run_id).await?;
-        return Ok(None);
-    };
-    let claimed = rules::claimed(task, write.now)?;
-    let task = tasks::save(write.connection, claimed).await?;
-    Ok(Some(Claim { task }))
+        return Ok(Vec::new());
+    }
+    let claimed = first
+        .into_iter()
+        .map(|task| rules::claimed(task, write.now));
+    let claimed: Vec<Task> = claimed.collect::<Result<_>>()?;
+    tasks::save_all(write.connection, &claimed).await?;
+    Ok(claimed.into_iter().map(|task| Claim { task }).collect())
 }
 
 pub(crate) async fn finish(

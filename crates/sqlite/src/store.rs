@@ -196,8 +196,8 @@ impl Store for SqliteStore {
 
     async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
         request.check()?;
-        self.write(move |write| Box::pin(claims::claim_next(write, request)))
-            .await
+        let queue = &self.inner.queue;
+        queue.submit(|reply| Job::claim(request, reply)).await
     }
 
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {

@@ -238,7 +238,12 @@ pub(crate) async fn save(connection: &mut SqliteConnection, task: Task) -> Resul
 }
 
 /// Saves what can change of tasks that keep their summaries and signatures.
-async fn save_all(connection: &mut SqliteConnection, tasks: &[Task]) -> Result<()> {
+pub(crate) async fn save_all(connection: &mut SqliteConnection, tasks: &[Task]) -> Result<()> {
+    // The statement for one is prepared once and for all; those for several differ by their number.
+    if let [task] = tasks {
+        save(connection, task.clone()).await?;
+        return Ok(());
+    }
     for tasks in tasks.chunks(TASKS_A_STATEMENT) {
         let mut statement = QueryBuilder::<Sqlite>::new(
             "UPDATE tasks SET status = changed.column2, attempt_count = changed.column3, \

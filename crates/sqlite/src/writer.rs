@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use runstore_core::{Applied, Reply, Result, Timestamp};
+use runstore_core::{Applied, Claim, ClaimRequest, Error, Reply, Result, Timestamp};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::runtime::Runtime;
 
 use crate::SqliteOptions;
+use crate::claims;
 use crate::connect;
 use crate::error::{self, engine};
 use crate::file::DatabaseFile;
@@ -27,7 +28,71 @@ pub(crate) struct Write<'c> {
 }
 
 /// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
-pub(crate) type Job = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
+type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
+
+/// What the queue holds.
+pub(crate) enum Job {
+    /// Claims that want the same, in the order in which they are to be served.
+    Claims {
+        request: ClaimRequest,
+        replies: Vec<Reply<Option<Claim>>>,
+    },
+    /// Any other write.
+    Call(Call),
+}
+
+impl Job {
+    pub(crate) fn claim(request: ClaimRequest, reply: Reply<Option<Claim>>) -> Self {
+        let replies = vec![reply];
+        Self::Claims { request, replies }
+    }
+
+    async fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
+        match self {
+            Self::Call(call) => vec![call(turn).await],
+            Self::Claims { request, replies } => {
+                let claimed = match turn {
+                    Ok(write) => claims::claim_next(write, request, replies.len()).await,
+                    Err(error) => Err(error),
+                };
+                let mut claimed = claimed.map(Vec::into_iter);
+                let mut next = || match &mut claimed {
+                    Ok(claims) => Ok(claims.next()),
+                    Err(error) => Err(error.clone()),
+                };
+                replies
+                    .into_iter()
+                    .map(|reply| reply.hold(next()))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Joins the claims of a batch that want the same and puts them first, so that any number of them is two
+/// statements. Calls that wait at the same time may take effect in any order.
+fn joined(batch: Vec<Job>) -> Vec<Job> {
+    let (mut claims, mut calls) = (Vec::<Job>::new(), Vec::new());
+    for job in batch {
+        let Job::Claims { request, replies } = job else {
+            calls.push(job);
+            continue;
+        };
+        let same = claims.iter_mut().find_map(|job| match job {
+            Job::Claims {
+                request: of,
+                replies,
+            } if *of == request => Some(replies),
+            _ => None,
+        });
+        match same {
+            Some(waiting) => waiting.extend(replies),
+            None => claims.push(Job::Claims { request, replies }),
+        }
+    }
+    claims.append(&mut calls);
+    claims
+}
 
 /// Makes the job of a write.
 pub(crate) fn job<T, F>(reply: Reply<T>, apply: F) -> Job
@@ -35,7 +100,7 @@ where
     T: Send + 'static,
     F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
 {
-    Box::new(move |turn| {
+    Job::Call(Box::new(move |turn| {
         Box::pin(async move {
             let applied = match turn {
                 Ok(write) => apply(write).await,
@@ -43,7 +108,7 @@ where
             };
             reply.hold(applied)
         })
-    })
+    }))
 }
 
 /// What the thread of the queue owns. Dropped with the queue, it closes every connection of the store.
@@ -130,7 +195,7 @@ impl WriteSide {
         };
         let mut applied = Vec::with_capacity(batch.len());
         let mut failure = None;
-        for job in batch {
+        for job in joined(batch) {
             let turn = match &failure {
                 // After some failures SQLite has given up the transaction by itself; what came after
                 // would be a transaction of its own, and stay.
@@ -140,9 +205,9 @@ impl WriteSide {
                     now: self.options.clock.now(),
                 }),
             };
-            let write = job(turn).await;
-            failure = failure.or_else(|| write.failure().cloned());
-            applied.push(write);
+            let writes = job.take(turn).await;
+            failure = failure.or_else(|| writes.iter().find_map(|write| write.failure().cloned()));
+            applied.extend(writes);
         }
         let committed = match failure {
             Some(error) => Err(error),
@@ -152,10 +217,10 @@ impl WriteSide {
     }
 }
 
-async fn give_no_turn(batch: Vec<Job>, error: &runstore_core::Error) -> Vec<Applied> {
+async fn give_no_turn(batch: Vec<Job>, error: &Error) -> Vec<Applied> {
     let mut applied = Vec::with_capacity(batch.len());
     for job in batch {
-        applied.push(job(Err(error.clone())).await);
+        applied.extend(job.take(Err(error.clone())).await);
     }
     applied
 }
