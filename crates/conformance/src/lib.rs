@@ -46,13 +46,14 @@
 //!     }
 //! }
 //!
-//! runstore_conformance::suite!(Memory);
+//! // What is in memory is gone with its process: `Fixture::kill` is left out, and what it would prove.
+//! runstore_conformance::suite!(Memory, allowing skips);
 //! # fn main() {}
 //! ```
 //!
 //! - [`scenarios`] is the one list of what is checked; it drives the macro, [`run_all`] and the report.
-//! - What a harness cannot do is reported as skipped with its reason, and a [`Report`] with a skip is
-//!   never conformant.
+//! - What a harness cannot do is reported as skipped with its reason: the test fails unless skips are
+//!   allowed, and a [`Report`] with a skip is never conformant.
 //! - The suite names no backend, sleeps nowhere and bounds no time: the clock is a
 //!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
 //! - Random sequences begin with a fixed seed, so that a failure comes again; the environment variable
@@ -92,5 +93,5 @@ pub use files::{FileBackend, InFiles};
 pub use harness::{Fixture, Harness, Lacking, Provided};
 pub use list::scenarios;
 pub use report::{Report, ScenarioReport, Verdict};
-pub use runner::{Filter, run_all, test_one};
+pub use runner::{Filter, Skips, run_all, test_one};
 pub use scenario::Scenario;

@@ -20,9 +20,14 @@ macro_rules! scenario_list {
         ///
         /// The argument is an expression that gives a [`Harness`](crate::Harness); it is evaluated once
         /// a test. The tests are in a module a group, so that `cargo test claims::` runs one group.
+        ///
+        /// A scenario that is skipped fails, for what it checks is not proved. Who knows what the
+        /// harness lacks, and why, writes `suite!(MyHarness, allowing skips);`: the reason is then
+        /// printed and the test passes, and nothing but a [`Report`](crate::Report) tells it from one
+        /// that proved something.
         #[macro_export]
         macro_rules! suite {
-            ($dollar harness:expr) => {
+            (@tests $dollar harness:expr, $dollar skips:expr) => {
                 $(
                     mod $group {
                         #[allow(unused_imports)]
@@ -34,11 +39,18 @@ macro_rules! scenario_list {
                                     &$dollar harness,
                                     stringify!($group),
                                     stringify!($name),
+                                    $dollar skips,
                                 );
                             }
                         )+
                     }
                 )+
+            };
+            ($dollar harness:expr) => {
+                $dollar crate::suite!(@tests $dollar harness, $dollar crate::Skips::Fail);
+            };
+            ($dollar harness:expr, allowing skips) => {
+                $dollar crate::suite!(@tests $dollar harness, $dollar crate::Skips::Pass);
             };
         }
     };

@@ -79,15 +79,21 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     )
 }
 
+/// What a skipped scenario is as a test, which can only pass or fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skips {
+    /// A failure: what the scenario checks is not proved.
+    Fail,
+    /// A pass, with the reason on standard error.
+    Pass,
+}
+
 /// Runs one scenario as a test, on a runtime of its own: what [`suite!`](crate::suite) calls.
 ///
-/// A skip is told on standard error; a harness that skips cannot be shown to be conformant that way:
-/// look at the [`Report`] of [`run_all`].
-///
 /// # Panics
-/// If the scenario fails, or there is none of this name.
+/// If the scenario fails, if it is skipped and skips fail, or if there is none of this name.
 #[expect(clippy::panic, reason = "a test fails by panicking")]
-pub fn test_one(harness: &dyn Harness, group: &str, name: &str) {
+pub fn test_one(harness: &dyn Harness, group: &str, name: &str, skips: Skips) {
     let all = scenarios();
     let scenario = all
         .iter()
@@ -105,7 +111,8 @@ pub fn test_one(harness: &dyn Harness, group: &str, name: &str) {
     };
     match report.verdict {
         Verdict::Passed => {}
-        Verdict::Skipped { .. } => eprintln!("{report}"),
+        Verdict::Skipped { .. } if skips == Skips::Pass => eprintln!("{report}"),
+        Verdict::Skipped { .. } => panic!("{report}\n        (see suite! for how to allow skips)"),
         Verdict::Failed { .. } => panic!("{report}"),
     }
 }

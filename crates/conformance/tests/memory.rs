@@ -40,4 +40,4 @@ impl Fixture for MemoryFixture {
     }
 }
 
-runstore_conformance::suite!(Memory);
+runstore_conformance::suite!(Memory, allowing skips);

@@ -162,8 +162,9 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later without anything else being done: [`Busy`](Self::Busy)
-    /// and [`Unavailable`](Self::Unavailable). Look at the [`Outcome`] of the latter first.
+    /// Whether the same call may succeed later: [`Busy`](Self::Busy), once the other is through, and
+    /// [`Unavailable`](Self::Unavailable), once what made it so has passed; if its text says that the
+    /// store is closed or must be opened again, on a new handle. Look at the [`Outcome`] first.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Unavailable { .. })

@@ -70,7 +70,7 @@ fn filtered_lists<'s>(store: &'s dyn Store, run_id: RunId) -> Vec<Call<'s>> {
         .with_page(page);
     let artifacts = ListArtifacts::new(run_id).with_role("nobody");
     let approvals = ListApprovals::new(run_id).with_source("nobody");
-    let capped = SnapshotRequest::of_run(run_id).with_max_per_list(1_u32);
+    let capped = SnapshotRequest::of_run(run_id).with_max_per_list(1);
     vec![
         call!(store, list_tasks(tasks)),
         call!(

@@ -401,8 +401,10 @@ impl SnapshotRequest {
         }
     }
 
-    with! {
-        /// Caps every list.
-        with_max_per_list: max_per_list = u32
+    /// Caps every list.
+    #[must_use]
+    pub const fn with_max_per_list(mut self, max_per_list: u32) -> Self {
+        self.max_per_list = Some(max_per_list);
+        self
     }
 }

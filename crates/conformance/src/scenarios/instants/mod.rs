@@ -248,7 +248,7 @@ pub(crate) async fn a_capped_snapshot_agrees_with_its_counts(c: &mut Context<'_>
                         store.finish_task(claim.token(), report).await?;
                     }
                 } else {
-                    let request = SnapshotRequest::of_run(run.id).with_max_per_list(2_u32);
+                    let request = SnapshotRequest::of_run(run.id).with_max_per_list(2);
                     taken.push(store.snapshot(request).await?);
                 }
             }

@@ -214,7 +214,7 @@ pub(crate) async fn artifacts_are_in_the_order_of_the_calls_whatever_the_clock_s
             c.store.list_artifacts(list.with_page(page))
         })
         .await?;
-        let request = SnapshotRequest::of_run(run.id).with_max_per_list(3_u32);
+        let request = SnapshotRequest::of_run(run.id).with_max_per_list(3);
         let snapshot = c.store.snapshot(request).await?;
         check_eq!(
             snapshot.artifacts,
@@ -253,7 +253,7 @@ pub(crate) async fn approvals_are_in_the_order_of_the_calls_whatever_the_clock_s
             c.store.list_approvals(list.with_page(page))
         })
         .await?;
-        let request = SnapshotRequest::of_run(run.id).with_max_per_list(3_u32);
+        let request = SnapshotRequest::of_run(run.id).with_max_per_list(3);
         let snapshot = c.store.snapshot(request).await?;
         check_eq!(
             snapshot.approvals,
