@@ -449,5 +449,6 @@ scenario_list! { $
         a_word_that_was_not_given_is_not_found [G11 R2 A2 J4 J5],
         a_closed_handle_refuses_bad_input_and_empty_updates [G10],
         what_a_second_handle_wrote_is_there_after_a_kill [G2 G3],
+        an_update_to_what_is_there_sets_the_time [R3],
     }
 }

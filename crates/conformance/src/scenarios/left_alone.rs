@@ -1,9 +1,9 @@
 //! What the store does not do of itself: nothing runs out with time, and no word of a run means anything.
 
 use runstore_core::{
-    ApprovalSource, Cursor, Error, EventDraft, EventId, FinishReport, ListApprovals, ListArtifacts,
-    ListEvents, ListRuns, ListTasks, NewEvent, NewRun, PageRequest, RunUpdate, TaskPlan,
-    TaskStatus,
+    ApprovalSource, Clock, Cursor, Error, EventDraft, EventId, FinishReport, ListApprovals,
+    ListArtifacts, ListEvents, ListRuns, ListTasks, NewEvent, NewRun, PageRequest, RunUpdate,
+    TaskPlan, TaskStatus,
 };
 
 use super::tokens::fenced_calls;
@@ -320,4 +320,30 @@ pub(crate) async fn what_a_second_handle_wrote_is_there_after_a_kill(
         "the last event, written by a second handle, after the process was killed"
     );
     check_unchanged(&*c.store, &before, "a kill after a second handle's writes").await
+}
+
+pub(crate) async fn an_update_to_what_is_there_sets_the_time(c: &mut Context<'_>) -> Outcome {
+    let (run, tasks) = world::planned(&*c.store, 1).await?;
+    let task_id = world::first(tasks)?.id;
+    let update = || RunUpdate::new(run.id);
+    let updates = [
+        ("the same status", update().with_status(run.status.clone())),
+        ("no summary over none", update().clear_summary()),
+        ("no current task over none", update().clear_current_task()),
+        ("a summary", update().with_summary("s")),
+        ("the same summary", update().with_summary("s")),
+        ("a current task", update().with_current_task(task_id)),
+        ("the same task", update().with_current_task(task_id)),
+    ];
+    for (what, update) in updates {
+        c.clock.advance_micros(1);
+        let updated = c.store.update_run(update).await?.updated_at;
+        let read = c.store.get_run(run.id).await?.updated_at;
+        check_eq!(
+            [updated, read],
+            [c.clock.now(); 2],
+            "the time of the last change after an update to {what}"
+        );
+    }
+    Ok(())
 }
