@@ -29,6 +29,10 @@ fn inner_keys_sorted(value: Value, outermost: bool) -> Value {
     }
 }
 
+fn written_with_sorted_inner_keys(value: &Value) -> String {
+    inner_keys_sorted(value.clone(), true).to_string()
+}
+
 async fn one_in_progress(inner: &MemoryStore, task_id: TaskId) -> Option<Task> {
     inner
         .get_task(task_id)
@@ -105,7 +109,7 @@ faults! {
             rules::input::Input::check(&new)?;
             if let Ok(page) = inner.list_checkpoints(ListCheckpoints::new(new.run_id)).await
                 && let Some(same) = page.items.iter().find(|c| Some(c.id) == new.id)
-                && inner_keys_sorted(same.payload.clone(), true).to_string() == inner_keys_sorted(new.payload.clone(), true).to_string() {
+                && written_with_sorted_inner_keys(&same.payload) == written_with_sorted_inner_keys(&new.payload) {
                 new.payload = same.payload.clone();
             }
             inner.add_checkpoint(new).await
