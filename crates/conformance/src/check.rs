@@ -71,10 +71,11 @@ macro_rules! check_eq {
             (actual, expected) => {
                 if actual != expected {
                     return Err($crate::check::Stop::failed(format_args!(
-                        "{}: got {}, must be {}",
+                        "{}: got {}, must be {}{}",
                         format_args!($($message)+),
                         $crate::check::shortened(actual),
                         $crate::check::shortened(expected),
+                        $crate::check::first_difference(actual, expected),
                     )));
                 }
             }
@@ -119,4 +120,28 @@ pub(crate) fn shortened(value: &impl fmt::Debug) -> String {
         }
         None => text,
     }
+}
+
+/// Where the debug forms of two values part, if they are too long to be compared by eye: a field may
+/// differ far within a record, or behind the end of what is shown.
+pub(crate) fn first_difference(actual: &impl fmt::Debug, expected: &impl fmt::Debug) -> String {
+    const READABLE: usize = 120;
+    const BEFORE: usize = 50;
+    const AFTER: usize = 70;
+    let (actual, expected) = (format!("{actual:?}"), format!("{expected:?}"));
+    if actual.len().max(expected.len()) <= READABLE {
+        return String::new();
+    }
+    let pairs = actual.chars().zip(expected.chars());
+    let alike = pairs.take_while(|(a, b)| a == b).count();
+    let around = |text: &str| -> String {
+        let start = alike.saturating_sub(BEFORE);
+        let length = alike - start + AFTER;
+        text.chars().skip(start).take(length).collect()
+    };
+    format!(
+        "; they part at …{}… and …{}…",
+        around(&actual),
+        around(&expected)
+    )
 }

@@ -91,7 +91,7 @@ scenario_list! { $
         a_requeued_task_keeps_place_data_and_attempts [T6 C1],
         a_requeue_leaves_the_other_tasks [T6],
         a_requeue_and_its_event_have_one_time [T5 T6],
-        only_creation_and_requeues_write_events_of_their_own [R1 T5 T6 J1],
+        only_creation_and_requeues_write_events_of_their_own [R1 R6 T5 T6 J1],
     }
     claims {
         tasks_are_claimed_in_the_order_of_the_plan [C1 G6],
@@ -192,6 +192,7 @@ scenario_list! { $
         a_record_of_just_16_mib_is_kept [G8 G5],
         the_size_is_of_each_record_and_not_of_the_call [G8 G5],
         any_text_is_accepted_in_every_field [G8 G5],
+        a_long_text_is_accepted_where_no_bound_is_named [G8 G5],
     }
     retry {
         a_run_is_created_once_under_its_id [G9],
@@ -427,5 +428,27 @@ scenario_list! { $
         every_task_is_listed_without_a_limit [G11 T3 S3],
         every_event_and_artifact_is_listed_without_a_limit [G11 J1 J4 C5 S3],
         every_other_record_is_listed_without_a_limit [G11 J3 J5 J6 S3],
+    }
+    many {
+        a_task_can_be_claimed_any_number_of_times [C1 C3 C4],
+        cycles_and_replans_are_counted_to_any_number [R4],
+        every_agent_of_a_run_is_listed [A2 S3],
+        a_plan_of_100_000_tasks_is_kept_in_order [G8 T1 T3 G11],
+        more_events_than_a_limit_can_ask_for_are_listed [G11 J1],
+        the_counts_of_a_snapshot_go_over_a_byte [S3 T5],
+        every_draft_of_a_long_plan_is_compared [G9 G1 T2],
+        every_id_of_a_long_report_is_looked_at [G9 G1 C5],
+        repeats_are_known_after_hundreds_of_others [G9 C5],
+        all_ids_of_a_long_run_are_free_once_it_is_deleted [R5 G9],
+    }
+    left_alone {
+        no_claim_and_no_id_runs_out_with_time [C1 C4 C5 G9],
+        the_status_of_a_run_means_nothing_to_the_store [C1 R2 R3 R6 T2 J1],
+        nothing_of_a_deleted_run_shows_in_one_of_its_id [R5],
+        nothing_comes_after_a_cursor_beyond_the_end [G11 T3 J1],
+        a_word_that_was_not_given_is_not_found [G11 R2 A2 J4 J5],
+        a_closed_handle_refuses_bad_input_and_empty_updates [G10],
+        what_a_second_handle_wrote_is_there_after_a_kill [G2 G3],
+        an_update_to_what_is_there_sets_the_time [R3],
     }
 }

@@ -17,6 +17,8 @@ pub(crate) mod histories;
 pub(crate) mod input;
 pub(crate) mod input_lists;
 pub(crate) mod instants;
+pub(crate) mod left_alone;
+pub(crate) mod many;
 pub(crate) mod operators;
 pub(crate) mod order;
 pub(crate) mod places;

@@ -290,3 +290,71 @@ async fn check_journal(c: &Context<'_>, run_id: RunId, task_id: TaskId, text: &s
     );
     Ok(())
 }
+
+pub(crate) async fn a_long_text_is_accepted_where_no_bound_is_named(
+    c: &mut Context<'_>,
+) -> Outcome {
+    // Longer than a word, than an entry of most indexes and than a path of most systems.
+    let long = "path/".repeat(14_000);
+    let text = long.as_str();
+    let new = NewRun::new(text, text);
+    let run = c.store.create_run(new).await?;
+    let update = RunUpdate::new(run.id).with_summary(text);
+    let run = c.store.update_run(update).await?;
+    let draft = TaskDraft::new(text, text).with_allowed_paths([text]);
+    let plan = TaskPlan::new(run.id, [draft.clone(), draft]);
+    let tasks = c.store.append_tasks(plan).await?;
+    let claim = world::claim(&*c.store, run.id).await?;
+    let event = EventDraft::new(text, text, text).with_payload(json!({text: text}));
+    let artifact = ArtifactDraft::new(text, text).with_metadata(json!({text: text}));
+    let attempt = AttemptReport::new("failed", text).with_blocker_signature(text);
+    let outcome = FinishOutcome::Blocked {
+        summary: Some(long.clone()),
+        blocker_signature: Some(long.clone()),
+    };
+    let report = FinishReport::new(outcome, attempt.with_result(json!(text)))
+        .with_event(event.clone())
+        .with_artifact(artifact.clone());
+    c.store.finish_task(claim.token(), report).await?;
+    let event = NewEvent::new(run.id, event);
+    let event = c.store.add_event(event).await?;
+    let artifact = NewArtifact::new(run.id, artifact);
+    c.store.add_artifact(artifact).await?;
+    let block = BlockTask::new(world::last(tasks)?.id)
+        .with_summary(text)
+        .with_blocker_signature(text);
+    let task = c.store.block_task(block).await?;
+    let new = NewApproval::new(run.id, "human", "approved", text).with_payload(json!(text));
+    let approval = c.store.add_approval(new).await?;
+    check!(
+        [&run.goal, &run.repo_path] == [text; 2]
+            && run.summary.as_deref() == Some(text)
+            && [&task.title, &task.objective] == [text; 2]
+            && task.blocker_signature.as_deref() == Some(text)
+            && [&event.source, &event.kind, &event.message] == [text; 3]
+            && approval.payload == json!(text),
+        "each call must return the text of {} bytes that it was given",
+        text.len()
+    );
+    check_run(&*c.store, &run, "a run of long texts").await?;
+    check_task(&*c.store, &task, "a task of long texts").await?;
+    let events = c.store.list_events(ListEvents::new(run.id)).await?.items;
+    let is_long = |event: &&runstore_core::Event| event.kind == text && event.source == text;
+    check_eq!(
+        events.iter().filter(is_long).count(),
+        2,
+        "the events of long kind and source"
+    );
+    let artifacts = c.store.list_artifacts(ListArtifacts::new(run.id)).await?;
+    let whole = artifacts
+        .items
+        .iter()
+        .filter(|artifact| artifact.path == text);
+    check_eq!(whole.count(), 2, "the artifacts with a long path");
+    let read = c.store.list_approvals(ListApprovals::new(run.id)).await?;
+    check!(
+        read.items == [approval],
+        "an approval with a long payload must be read as it was written"
+    );
+    Ok(())
+}

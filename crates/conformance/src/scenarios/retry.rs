@@ -9,7 +9,7 @@ use runstore_core::{
     NewRun, RecordKind, Result, RunId, RunUpdate, SnapshotRequest, Store, TaskDraft, TaskId,
     TaskPlan, Uuid,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::calls::{Call, check_all_refused};
 use crate::check::{Outcome, check, check_eq};
@@ -71,19 +71,36 @@ macro_rules! variations {
 
 /// A value and others that differ from it in little.
 fn value() -> Value {
-    json!({"a": 1, "b": [1, 2], "c": null})
+    json!({"a": 1, "b": [1, 2], "c": null, "d": [{"x": 0.0, "y": (1_u64 << 53) + 1}]})
 }
 
-fn like_value() -> [Value; 7] {
+fn like_value() -> [Value; 11] {
+    let with = |change: fn(&mut Map<String, Value>)| {
+        let mut value = value();
+        value.as_object_mut().map(change);
+        value
+    };
     [
-        json!({"b": [1, 2], "a": 1, "c": null}),
-        json!({"a": 1.0, "b": [1, 2], "c": null}),
-        json!({"a": 1, "b": [2, 1], "c": null}),
-        json!({"a": 1, "b": [1, 2]}),
-        json!({"a": "1", "b": [1, 2], "c": null}),
+        with(|fields| {
+            let first = fields.shift_remove("a");
+            fields.extend(first.map(|first| ("a".to_owned(), first)));
+        }),
+        with(|fields| fields.extend([("a".to_owned(), json!(1.0))])),
+        with(|fields| fields.extend([("a".to_owned(), json!("1"))])),
+        with(|fields| fields.extend([("b".to_owned(), json!([2, 1]))])),
+        with(|fields| fields.retain(|name, _| name != "c")),
+        // Deeper down: the order of keys, the sign of zero, and an integer beyond a float's.
+        with(|fields| fields.extend([nested(json!({"y": (1_u64 << 53) + 1, "x": 0.0}))])),
+        with(|fields| fields.extend([nested(json!({"x": -0.0, "y": (1_u64 << 53) + 1}))])),
+        with(|fields| fields.extend([nested(json!({"x": 0.0, "y": 1_u64 << 53}))])),
+        with(|fields| fields.extend([nested(json!({"x": 0, "y": (1_u64 << 53) + 1}))])),
         json!(null),
         json!({}),
     ]
+}
+
+fn nested(value: Value) -> (String, Value) {
+    ("d".to_owned(), json!([value]))
 }
 
 pub(crate) async fn a_run_is_created_once_under_its_id(c: &mut Context<'_>) -> Outcome {

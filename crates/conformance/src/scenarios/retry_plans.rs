@@ -250,6 +250,10 @@ pub(crate) async fn a_draft_with_other_content_under_a_stored_id_is_refused(
         ),
         ("path", draft.clone().with_allowed_paths(["f", "h"])),
         (
+            "order of paths",
+            draft.clone().with_allowed_paths(["g", "f"]),
+        ),
+        (
             "number of paths",
             draft.clone().with_allowed_paths::<&str>([]),
         ),

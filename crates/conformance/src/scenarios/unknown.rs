@@ -115,6 +115,9 @@ pub(crate) async fn every_call_on_an_unknown_run_is_refused(c: &mut Context<'_>)
     let run_id = RunId::generate();
     let mut calls = calls_on_run(&*c.store, run_id);
     calls.extend(filtered_lists(&*c.store, run_id));
+    // Where both are unknown the run is named.
+    let update = RunUpdate::new(run_id).with_current_task(TaskId::generate());
+    calls.push(call!(c.store, update_run(update)));
     let refused = Error::not_found(RecordKind::Run, run_id);
     check_all_refused(&*c.store, calls, &refused).await
 }

@@ -51,6 +51,9 @@ mod claims;
 mod faithful;
 mod general;
 mod journal;
+mod left_alone;
+mod many;
+mod parts;
 mod retry;
 mod runs;
 mod snapshot;
@@ -98,6 +101,9 @@ fn must_detect_by(harness: &dyn Harness, group: &str) {
 fn every_clause_has_a_store_that_breaks_it() {
     let groups = [
         general::FAULTS,
+        many::FAULTS,
+        left_alone::FAULTS,
+        parts::FAULTS,
         answers::FAULTS,
         bounds::FAULTS,
         faithful::FAULTS,

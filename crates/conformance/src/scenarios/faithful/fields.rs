@@ -112,7 +112,10 @@ pub(crate) async fn an_unset_field_stays_unset_and_an_empty_text_empty(
 }
 
 pub(crate) async fn lists_of_texts_keep_their_entries(c: &mut Context<'_>) -> Outcome {
-    let lists: [&[&str]; 11] = [
+    let many: Vec<String> = (0..300).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let lists: [&[&str]; 12] = [
+        &many,
         &[],
         &[""],
         &["", ""],
