@@ -1,6 +1,7 @@
 //! Why the command failed.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 
 use crate::output::printable;
@@ -34,6 +35,14 @@ impl Failure {
         }
     }
 
+    /// The failure with what to do about it. That nobody reads the output any more stays what it is.
+    pub(crate) fn with_advice(self, advice: impl Display) -> Self {
+        match self {
+            Self::OutputClosed => Self::OutputClosed,
+            told @ Self::Told { .. } => Self::new(format!("{}; {advice}", told.line())),
+        }
+    }
+
     /// The failure and all of its sources, in one line.
     pub(crate) fn line(&self) -> String {
         let Self::Told { what, source } = self else {
@@ -42,8 +51,12 @@ impl Failure {
         let mut line = what.clone();
         let mut source = source.as_deref().map(|source| source as &dyn Error);
         while let Some(error) = source {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
+            let text = error.to_string();
+            // Drivers differ in whether the text of an error holds that of its source.
+            if !line.contains(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
             source = error.source();
         }
         printable(&line)
@@ -80,5 +93,48 @@ mod tests {
             failure.line(),
             "cannot plan: the engine failed: commit: disk\\non fire"
         );
+    }
+
+    /// An error that tells its source in its own text, or does not.
+    #[derive(Debug)]
+    struct Driver(&'static str, Option<Box<Driver>>);
+
+    impl Display for Driver {
+        fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str(self.0)
+        }
+    }
+
+    impl Error for Driver {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|source| source as &dyn Error)
+        }
+    }
+
+    #[test]
+    fn a_source_that_was_told_already_is_not_told_again() {
+        let root = Driver("sector 7 is gone", None);
+        let code = Driver("(code: 26) file is not a database", Some(Box::new(root)));
+        let driver = Driver(
+            "error returned from database: (code: 26) file is not a database",
+            Some(Box::new(code)),
+        );
+        let failed: Result<(), _> = Err(driver);
+        let failure = failed.or_fail("cannot open").unwrap_err();
+        assert_eq!(
+            failure.line(),
+            "cannot open: error returned from database: (code: 26) file is not a database: \
+             sector 7 is gone"
+        );
+    }
+
+    #[test]
+    fn advice_comes_after_the_sources() {
+        let failed: Result<(), _> = Err(Driver("it burns", None));
+        let failure = failed.or_fail("cannot work").unwrap_err();
+        let told = failure.with_advice("fetch water").line();
+        assert_eq!(told, "cannot work: it burns; fetch water");
+        let closed = Failure::OutputClosed.with_advice("fetch water");
+        assert!(matches!(closed, Failure::OutputClosed));
     }
 }

@@ -6,6 +6,7 @@ mod failure;
 mod open;
 mod output;
 mod plan;
+mod shell;
 mod show;
 mod table;
 

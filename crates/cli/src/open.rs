@@ -1,6 +1,7 @@
 //! Opening stores, and the runtime that their calls need.
 
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use runstore::{BACKENDS, Store, StoreUrl};
@@ -28,16 +29,25 @@ pub(crate) async fn open_existing(url: &str) -> Result<Arc<dyn Store>, Failure> 
                 "cannot look into a store in memory: it goes with the process that filled it";
             return Err(Failure::new(problem));
         }
-        if let Ok(file) = parsed.file()
-            && !Path::new(file).try_exists().unwrap_or(true)
-        {
-            return Err(Failure::new(format!("there is no store file {file}")));
+        if let Ok(file) = parsed.file() {
+            match fs::metadata(file) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(Failure::new(format!("there is no store file {file}")));
+                }
+                // A backend takes an empty file for a new store, and would make one of it.
+                Ok(found) if found.is_file() && found.len() == 0 => {
+                    let problem = format!("there is no store in {file}: the file is empty");
+                    return Err(Failure::new(problem));
+                }
+                _ => {}
+            }
         }
     }
     open(url).await
 }
 
-/// A URL for a file in the current folder that does not exist yet.
+/// A URL for a file in the current folder that did not exist yet. It is created here, empty, which a
+/// backend takes for a new store: demos that start at once would all find the same name to be free.
 pub(crate) fn fresh_url() -> Result<String, Failure> {
     let (scheme, ending) = if cfg!(feature = "sqlite") {
         ("sqlite", "db")
@@ -48,12 +58,23 @@ pub(crate) fn fresh_url() -> Result<String, Failure> {
     };
     for number in 1..=u32::MAX {
         let file = format!("runstore-demo-{number}.{ending}");
-        let exists = Path::new(&file)
-            .try_exists()
-            .or_fail(format!("cannot look for {file}"))?;
-        if !exists {
-            return Ok(format!("{scheme}:{file}"));
+        match create_new().open(&file) {
+            Ok(_) => return Ok(format!("{scheme}:{file}")),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).or_fail(format!("cannot create {file}")),
         }
     }
     Err(Failure::new("this folder is full of demos"))
+}
+
+/// Creates files as the backends do: what agents write is for their owner alone.
+fn create_new() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
 }

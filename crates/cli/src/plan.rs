@@ -6,7 +6,9 @@ use std::path::Path;
 use runstore::rules::input::Input;
 use runstore::{Error, NewRun, RunId, TaskDraft, TaskPlan};
 use serde::Deserialize;
-use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_path_to_error::{Path as Place, Segment};
 
 use crate::failure::{Context, Failure};
 
@@ -36,11 +38,8 @@ pub(crate) struct Tasks(Vec<PlannedTask>);
 /// A task as it stands in a plan. All fields are needed and no other is known, so that a typing error
 /// is told and not lost.
 #[derive(Debug, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    expecting = "a task, which is an object"
-)]
+// By itself the derive would take a list of the fields' values too: it is called for objects only.
+#[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlannedTask {
     #[serde(deserialize_with = "text_with_content")]
     title: String,
@@ -62,6 +61,9 @@ impl Plan {
     }
 
     fn parse(name: &str, text: &[u8]) -> Result<Self, Failure> {
+        if let Some(problem) = encoding_problem(text) {
+            return Err(refusal(name, "", problem));
+        }
         let plan = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'[') => Self {
                 goal: format!("Carry out {name}"),
@@ -121,6 +123,27 @@ impl Tasks {
     }
 }
 
+impl<'de> Deserialize<'de> for PlannedTask {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TaskVisitor)
+    }
+}
+
+struct TaskVisitor;
+
+impl<'de> Visitor<'de> for TaskVisitor {
+    type Value = PlannedTask;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a task, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<PlannedTask, A::Error> {
+        // The derived function, which stands before that of the trait.
+        PlannedTask::deserialize(MapAccessDeserializer::new(fields))
+    }
+}
+
 impl<'de> Deserialize<'de> for Tasks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(TasksVisitor)
@@ -157,22 +180,50 @@ fn text_with_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strin
     Ok(text)
 }
 
+/// What keeps a text from being read as JSON before its first character. Editors show such a file like
+/// any other, so that the parser's own words would be a riddle.
+fn encoding_problem(text: &[u8]) -> Option<&'static str> {
+    match text {
+        [0xEF, 0xBB, 0xBF, ..] => {
+            Some("it begins with a byte order mark; save it as UTF-8 without one")
+        }
+        // With a byte order mark, or with a first character that is ASCII, as that of all JSON is.
+        [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, 1..=0xFF, ..] | [1..=0xFF, 0, ..] => {
+            Some("it is in UTF-16; save it as UTF-8")
+        }
+        _ => None,
+    }
+}
+
 fn from_json<T: DeserializeOwned>(name: &str, text: &[u8]) -> Result<T, Failure> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        refusal(name, &path, error.into_inner())
+        let place = place(error.path());
+        refusal(name, &place, error.into_inner())
     })?;
     let end = deserializer.end();
     end.map_err(|error| refusal(name, "", error))?;
     Ok(value)
 }
 
+/// The place as a path. Where the document ends between two fields, the next one has no name: the place
+/// is then what holds it.
+fn place(path: &Place) -> String {
+    let shown = path.to_string();
+    match path.iter().next_back() {
+        Some(Segment::Unknown) => {
+            let known = shown.strip_suffix('?').unwrap_or(&shown);
+            known.strip_suffix('.').unwrap_or(known).to_owned()
+        }
+        _ => shown,
+    }
+}
+
 /// One line with the file, the place and the reason; JSON's own errors end in line and column.
 fn refusal(name: &str, path: &str, reason: impl Display) -> Failure {
     Failure::new(match path {
-        // The document itself, and a place that its end left open.
-        "" | "." | "?" => format!("{name} is no plan: {reason}"),
+        // The document itself.
+        "" | "." => format!("{name} is no plan: {reason}"),
         path => format!("{name} is no plan: {path}: {reason}"),
     })
 }

@@ -20,6 +20,7 @@ use crate::failure::{Context, Failure};
 use crate::open::{fresh_url, open, runtime};
 use crate::output::{print, print_json};
 use crate::plan::{Plan, PlannedTask};
+use crate::shell::show_command;
 use crate::table;
 
 /// Runs the demo.
@@ -57,7 +58,12 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         ),
         _ => {
             let half = (plan.tasks.count() / 2).max(1);
-            work_in_processes(&runtime, store, &job, half, &observer)?
+            let worked = work_in_processes(&runtime, store, &job, half, &observer);
+            // Whatever became of the processes, the run stands where they left it.
+            worked.map_err(|failure| {
+                let look = show_command(run_id, &url);
+                failure.with_advice(format!("to see the run as it stands: {look}"))
+            })?
         }
     };
     let took = began.elapsed();
@@ -82,7 +88,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         figures.completed
     ))?;
     if info.durability != Durability::Volatile {
-        observer.say(&format!("look again  runstore show {run_id} --store {url}"))?;
+        observer.say(&format!("look again  {}", show_command(run_id, &url)))?;
     }
     // Last, for its reader may take no more than the beginning.
     if arguments.json {
@@ -127,8 +133,9 @@ fn work_here(
     Ok(store)
 }
 
-/// Has one process work until it is killed with half of the tasks settled, and another end the work. The store is closed meanwhile:
-/// an engine may let in one process only. Returns it as it was opened again, and how the crash went.
+/// Has one process work until it is killed with half of the tasks settled, and another end the work. The
+/// store is closed meanwhile: an engine may let in one process only. Returns it as it was opened again,
+/// and how the crash went.
 fn work_in_processes(
     runtime: &Runtime,
     store: Arc<dyn Store>,

@@ -133,6 +133,74 @@ fn a_plan_that_is_none_is_told_with_its_place_and_the_reason() {
 }
 
 #[test]
+fn a_task_that_is_a_list_of_its_values_is_refused_wherever_it_stands() {
+    let list = r#"["t", "o", [], [], []]"#;
+    let expected = "invalid type: sequence, expected a task, which is an object at line";
+    let cases = [
+        (
+            with_third_task(list),
+            format!("no plan: tasks[2]: {expected} 4 column 0"),
+        ),
+        (
+            format!("[{TASK},\n {list}]"),
+            format!("no plan: [1]: {expected} 2 column 1"),
+        ),
+        (
+            format!(
+                "{{\"goal\": \"g\", \"repoPath\": \"/r\", \"tasks\": [{TASK}],\n\"replan\": [{list}]}}"
+            ),
+            format!("no plan: replan[0]: {expected} 2 column 11"),
+        ),
+    ];
+    for (plan, reason) in cases {
+        assert_refused(plan.as_bytes(), &reason);
+    }
+}
+
+#[test]
+fn a_plan_in_another_encoding_is_told_to_be() {
+    let plan = format!("[{TASK}]");
+    let marked = format!("\u{feff}{plan}");
+    assert_refused(
+        marked.as_bytes(),
+        "no plan: it begins with a byte order mark",
+    );
+    for text in [plan, marked] {
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for plan in [little, big] {
+            assert_refused(&plan, "no plan: it is in UTF-16; save it as UTF-8");
+        }
+    }
+}
+
+#[test]
+fn a_plan_that_was_cut_off_is_told_with_the_place_that_is_left() {
+    let cases = [
+        (r#"{"goal": "g", "tasks": [{"#, "no plan: tasks[0]: EOF"),
+        (
+            r#"{"goal": "g", "tasks": [{"titl"#,
+            "no plan: tasks[0]: EOF",
+        ),
+        (
+            r#"{"goal": "g", "tasks": [{"title": "t", "#,
+            "no plan: tasks[0]: EOF",
+        ),
+        (
+            r#"{"goal": "g", "tasks": [{"title": "t"#,
+            "no plan: tasks[0].title: EOF",
+        ),
+        (r#"[{"title": "t""#, "no plan: [0]: EOF"),
+        (r#"{"goal": "g", "#, "no plan: EOF"),
+        // A name that a plan really has.
+        (r#"[{"?": 1}]"#, "no plan: [0].?: unknown field"),
+    ];
+    for (plan, reason) in cases {
+        assert_refused(plan.as_bytes(), reason);
+    }
+}
+
+#[test]
 fn a_plan_over_a_bound_of_the_store_is_refused_before_there_is_a_store() {
     let objective = "o".repeat(17 * 1024 * 1024);
     let task = TASK.replace("\"o\"", &format!("\"{objective}\""));

@@ -49,6 +49,28 @@ fn without_arguments_a_fresh_file_is_named_and_no_other_is_touched() {
 }
 
 #[test]
+fn demos_that_start_at_once_in_one_folder_share_no_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let start = || folder.command(["demo", "--plan", "plan.json"]).spawn();
+    let demos: Vec<_> = (0..6).map(|_| start().unwrap()).collect();
+    for demo in demos {
+        let output = demo.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let files: Vec<_> = (1..=6).map(|n| format!("runstore-demo-{n}.db")).collect();
+    assert_eq!(folder.files(), files);
+    for file in files {
+        let store = format!("sqlite:{file}");
+        let runs = json(&folder.succeed(["runs", "--store", &store, "--json"]));
+        assert_eq!(runs.as_array().unwrap().len(), 1, "{file}");
+        let metadata = std::fs::metadata(folder.path().join(file)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
 fn any_number_of_workers_ends_the_work() {
     for workers in ["1", "16"] {
         for seed in ["2", "3"] {

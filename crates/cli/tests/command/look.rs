@@ -1,5 +1,7 @@
 //! Looking at what a demo left.
 
+use std::process::Command;
+
 use crate::support::{FILES, Folder, demo, json};
 
 #[test]
@@ -50,8 +52,53 @@ fn a_look_into_a_store_that_does_not_exist_creates_none() {
 #[test]
 fn a_store_with_no_run_has_no_latest() {
     let folder = Folder::new();
-    // SQLite takes an empty file for a new store.
-    folder.write("demo.db", b"");
-    let told = folder.fail(["show", "latest", "--store", "sqlite:demo.db"]);
+    let store = format!("sqlite:{}", folder.path().join("demo.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = runstore::open(&store).await.unwrap();
+        store.close().await.unwrap();
+    });
+    let told = folder.fail(["show", "latest", "--store", &store]);
     assert!(told.contains("the store has no runs"), "{told}");
+}
+
+#[test]
+fn a_look_into_an_empty_file_makes_no_store_of_it() {
+    for (file, store) in ["demo.db", "demo.redb"].iter().zip(FILES) {
+        let folder = Folder::new();
+        folder.write(file, b"");
+        for look in [
+            &["show", "latest", "--store", store] as &[&str],
+            &["runs", "--store", store],
+        ] {
+            let told = folder.fail(look.iter().copied());
+            let expected = format!("there is no store in {file}: the file is empty");
+            assert!(told.contains(&expected), "{told}");
+        }
+        assert_eq!(folder.files(), [*file]);
+        assert_eq!(std::fs::read(folder.path().join(file)).unwrap(), b"");
+    }
+}
+
+#[test]
+fn the_command_to_look_again_is_one_for_a_shell() {
+    let folder = Folder::new();
+    for store in [
+        "sqlite:demo.db",
+        "sqlite:it's; a $demo.db?durability=relaxed&readers=2",
+    ] {
+        let told = folder.succeed(demo(store));
+        let look = told
+            .lines()
+            .find_map(|line| line.strip_prefix("look again  "));
+        let shell = Command::new("sh")
+            .args(["-c", look.unwrap()])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(shell.status.success(), "{shell:?}");
+        let shown = String::from_utf8(shell.stdout).unwrap();
+        let run = told.split_whitespace().nth(1).unwrap();
+        assert!(shown.contains(run), "{shown}");
+    }
 }

@@ -18,6 +18,8 @@ fn a_worker_process_that_is_killed_by_others_fails_the_demo() {
     let demo = ["demo", "--plan", "long.json", "--store", store];
     let mut demo = folder.command(demo).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let run = first.split_whitespace().nth(1).unwrap();
     let process = lines
         .find_map(|line| {
             let line = line.unwrap();
@@ -28,12 +30,18 @@ fn a_worker_process_that_is_killed_by_others_fails_the_demo() {
     let killed = Command::new("kill").args(["-9", &process]).status();
     assert!(killed.unwrap().success());
     lines.for_each(drop);
+    let show = format!(
+        "{} show {run} --store {store}",
+        env!("CARGO_BIN_EXE_runstore")
+    );
     let output = demo.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     let expected = "error: the worker process ended before it was killed: signal: 9";
     assert!(told.starts_with(expected), "{told}");
-    folder.succeed(["show", "latest", "--store", store]);
+    let advice = format!("; to see the run as it stands: {show}\n");
+    assert!(told.ends_with(&advice), "{told} lacks {advice}");
+    folder.succeed(["show", run, "--store", store]);
 }
 
 /// Starts a worker process with this job, ends its input, and returns what it says.
