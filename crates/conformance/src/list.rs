@@ -238,16 +238,12 @@ scenario_list! { $
             [G3 G5 G6 G7 G8 G9 R1 R2 R3 R4 R5 A1 A2 T1 T2 T3 T4 T5 T6 C1 C3 C4 C5 C6 J1 J3 J4 J5 J6 S1 S3],
         any_sequence_on_tasks_and_claims_answers_as_the_reference
             [G3 G5 G7 G9 T1 T2 T3 T4 T5 T6 C1 C3 C4 C5 C6 S1 S3],
-        any_sequence_with_repeated_calls_answers_as_the_reference
-            [G3 G5 G9 T1 T2 C3 C4 C5 J1 J3 J4 J5 J6],
+        any_sequence_with_repeated_calls_answers_as_the_reference [G3 G5 G9 T1 T2 C3 C4 C5 J1 J3 J4 J5 J6],
     }
     histories {
-        claims_and_reports_at_once_are_linearizable
-            [G3 C1 C2 C4 C5 T5 T6],
-        changes_of_the_plan_at_once_are_linearizable
-            [G1 G3 G9 T1 T2 T4 T6 C2 C4 C6 S1],
-        writes_to_the_journal_at_once_are_linearizable
-            [G3 G9 R3 R4 A1 C3 C4 J1 J3 J4 J5 J6 S1],
+        claims_and_reports_at_once_are_linearizable [G3 C1 C2 C4 C5 T5 T6],
+        changes_of_the_plan_at_once_are_linearizable [G1 G3 G9 T1 T2 T4 T6 C2 C4 C6 S1],
+        writes_to_the_journal_at_once_are_linearizable [G3 G9 R3 R4 A1 C3 C4 J1 J3 J4 J5 J6 S1],
     }
     events {
         an_event_is_stored_as_it_was_given [J1 C3 G5],
