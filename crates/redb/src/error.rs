@@ -188,6 +188,25 @@ pub(crate) fn panicked() -> Error {
     }
 }
 
+/// An open that redb ended by panicking, as it does on some damage inside a file.
+pub(crate) fn panicked_while_opening(path: &Path) -> Error {
+    let problem = "redb panicked while it opened the file, as it does on some damage inside";
+    Error::corrupt(path.display().to_string(), problem, None)
+}
+
+/// Names the file where opening it found damage in one of its tables.
+pub(crate) fn while_opening(path: &Path, error: Error) -> Error {
+    let path = path.display().to_string();
+    match error {
+        Error::Corrupt {
+            place,
+            problem,
+            source,
+        } if place != path => Error::corrupt(format!("{path}: {place}"), problem, source),
+        error => error,
+    }
+}
+
 /// Work on a blocking thread that did not come to its end.
 pub(crate) fn unfinished(error: JoinError) -> Error {
     if error.is_panic() {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,14 +56,30 @@ fn try_open(options: &RedbOptions) -> Result<Database> {
         fill(path, &file)?;
     }
     check_magic(path)?;
-    look(path)?;
+    guarded(path, || look(path))?;
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
-    let database = builder
-        .open(path)
-        .map_err(|error| error::database(path, error))?;
-    schema::prepare(path, &database)?;
+    let database = guarded(path, || {
+        let opened = builder.open(path);
+        opened.map_err(|error| error::database(path, error))
+    })?;
+    if let Err(error) = guarded(path, || schema::prepare(path, &database)) {
+        // Not left to an unwinding: closing looks at the pages again, and a second panic would abort.
+        let _ = guarded(path, || {
+            drop(database);
+            Ok(())
+        });
+        return Err(error);
+    }
     Ok(database)
+}
+
+/// Runs a step of opening. redb panics on some damage inside a file; nothing that such a step leaves
+/// behind is looked at again.
+fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(step))
+        .unwrap_or_else(|_| Err(error::panicked_while_opening(path)))
+        .map_err(|error| error::while_opening(path, error))
 }
 
 fn open_or_create(path: &Path) -> Result<File> {

@@ -141,12 +141,18 @@ pub(crate) fn contents(path: &Path, database: &impl ReadableDatabase) -> Result<
     }
     match Tables::new(Reading(&transaction)).meta.get(META_FORMAT)? {
         FORMAT => Ok(Contents::Store),
-        other => Err(error::incompatible(
-            path,
-            &format!("is a store of format {other}, and this version reads format {FORMAT}"),
-            "open it with the version of runstore that wrote it, or a newer one",
-            None,
-        )),
+        newer @ FORMAT.. => {
+            let found = format!(
+                "is a store of format {newer}, and this version of runstore knows up to {FORMAT}"
+            );
+            Err(error::incompatible(path, &found, "upgrade runstore", None))
+        }
+        // Formats are counted from 1.
+        other => {
+            let found =
+                format!("says that it is of format {other}, which no version of runstore wrote");
+            Err(error::incompatible(path, &found, error::ANOTHER_FILE, None))
+        }
     }
 }
 

@@ -75,15 +75,32 @@ async fn another_applications_redb_file_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_newer_format_is_refused_and_left_as_it_is() {
-    let (_folder, file) = place();
-    open(&file).await.close().await.unwrap();
-    let database = Database::open(&file).unwrap();
-    let write = database.begin_write().unwrap();
-    write.open_table(META).unwrap().insert("format", 2).unwrap();
-    write.commit().unwrap();
-    database.close().unwrap();
-    assert!(refused(&file).await.contains("format 2"));
+async fn another_format_is_refused_and_left_as_it_is() {
+    for (format, told) in [
+        (
+            2,
+            "format 2, and this version of runstore knows up to 1; upgrade runstore",
+        ),
+        (
+            0,
+            "format 0, which no version of runstore wrote; name another file",
+        ),
+    ] {
+        let (_folder, file) = place();
+        open(&file).await.close().await.unwrap();
+        let database = Database::open(&file).unwrap();
+        let write = database.begin_write().unwrap();
+        write
+            .open_table(META)
+            .unwrap()
+            .insert("format", format)
+            .unwrap();
+        write.commit().unwrap();
+        database.close().unwrap();
+        refused(&file).await;
+        let error = try_open(&file).await.unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -115,6 +132,27 @@ async fn a_file_cut_short_is_reported_and_no_panic() {
             "{length}: {error:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn damage_inside_a_file_is_reported_by_its_name_and_no_panic() {
+    let (_folder, file) = place();
+    let store = open(&file).await;
+    run_with_tasks(&store, 500).await;
+    store.close().await.unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    for byte in bytes[5 * 4096..].iter_mut().step_by(7) {
+        *byte ^= 0xff;
+    }
+    fs::write(&file, &bytes).unwrap();
+    let named = fs::canonicalize(&file).unwrap().display().to_string();
+    match try_open(&file).await {
+        Err(Error::Corrupt { place, .. }) => assert!(place.starts_with(&named), "{place}"),
+        other => panic!("{other:?}"),
+    }
+    // Nobody holds it any more.
+    fs::remove_file(&file).unwrap();
+    run_with_tasks(&open(&file).await, 1).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! the text of a message.
 
 use std::io;
+use std::path::Path;
 
 use runstore_core::{Cause, Error, Outcome};
 use sqlx::sqlite::SqliteError;
@@ -107,6 +108,30 @@ pub(crate) fn commit(error: sqlx::Error) -> Error {
 /// The error for what the system says of a file or a folder while the store is opened.
 pub(crate) fn file(what: String, error: io::Error) -> Error {
     unavailable(what, Some(Cause::new(error)))
+}
+
+/// What to do about a file that is not a store.
+pub(crate) const ANOTHER_PATH: &str = "it was left as it is; choose another path";
+
+/// The error for a file that is not one that this version can use.
+pub(crate) fn incompatible(path: &Path, what: &str, advice: &str, source: Option<Cause>) -> Error {
+    Error::Incompatible {
+        found: format!("{} {what}", path.display()),
+        advice: advice.to_owned(),
+        source,
+    }
+}
+
+/// Names the file where opening it found damage: until it is open, the caller may have others in mind.
+pub(crate) fn while_opening(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Corrupt {
+            place,
+            problem,
+            source,
+        } => Error::corrupt(format!("{}: {place}", path.display()), problem, source),
+        error => error,
+    }
 }
 
 /// The error of every call on a closed store.

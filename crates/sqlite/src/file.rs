@@ -1,16 +1,19 @@
 //! The file itself: where it is, and how it comes to be.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use runstore_core::Result;
+use runstore_core::{Cause, Result};
 
 use crate::error;
 
 /// How long the header of a database is.
 const HEADER_BYTES: u64 = 100;
+/// How a file of redb begins.
+const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+const NAME_A_FILE: &str = "name a file";
 
 /// The file of a database, which exists, by a path that says the same from every folder.
 #[derive(Debug, Clone)]
@@ -29,11 +32,24 @@ impl DatabaseFile {
             create_folders(folder)
                 .map_err(|error| error::file(named("creating the folder of"), error))?;
         }
-        create(&absolute).map_err(|error| error::file(named("creating"), error))?;
+        match create(&absolute) {
+            // What the system says of a path that ends with a slash.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                let source = Some(Cause::new(error));
+                return Err(error::incompatible(
+                    path,
+                    "is a folder",
+                    NAME_A_FILE,
+                    source,
+                ));
+            }
+            created => created.map_err(|error| error::file(named("creating"), error))?,
+        }
         // SQLite follows links and puts its own files beside the real one.
         #[cfg(unix)]
         let absolute = fs::canonicalize(&absolute)
             .map_err(|error| error::file(named("the path of"), error))?;
+        check_is_regular(&absolute)?;
         Ok(Self { path: absolute })
     }
 
@@ -45,6 +61,15 @@ impl DatabaseFile {
     /// an empty one, and would write over it.
     pub(crate) fn is_cut_short(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|file| (1..HEADER_BYTES).contains(&file.len()))
+    }
+
+    /// Whether the file is one of redb, as far as can be told. Only for a file that SQLite does not take for
+    /// its own: the look closes a descriptor, which gives up the locks of this process on the file.
+    pub(crate) fn is_of_redb(&self) -> bool {
+        let mut start = [0; REDB_MAGIC.len()];
+        File::open(&self.path)
+            .and_then(|mut file| file.read_exact(&mut start))
+            .is_ok_and(|()| start == REDB_MAGIC)
     }
 
     /// Whether a write-ahead log beside the file holds anything.
@@ -78,6 +103,18 @@ fn create_folders(folder: &Path) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
     missing.into_iter().try_for_each(sync_entry_of)
+}
+
+/// Asks for the kind by the path: opening a pipe would wait for its other end.
+fn check_is_regular(path: &Path) -> Result<()> {
+    let metadata = fs::metadata(path)
+        .map_err(|error| error::file(format!("looking at {}", path.display()), error))?;
+    let (found, advice) = match metadata {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => ("is a folder", NAME_A_FILE),
+        _ => ("is not a regular file", error::ANOTHER_PATH),
+    };
+    Err(error::incompatible(path, found, advice, None))
 }
 
 fn create(path: &Path) -> io::Result<()> {

@@ -63,7 +63,7 @@ pub(crate) fn open_file(options: &SqliteOptions) -> Result<Opened> {
     let connection = loop {
         match runtime.block_on(attempt(options, &file)) {
             Err(Error::Busy { .. }) if Instant::now() < deadline => thread::sleep(PAUSE),
-            ended => break ended?,
+            ended => break ended.map_err(|error| error::while_opening(file.path(), error))?,
         }
     };
     Ok(Opened {
@@ -78,7 +78,7 @@ async fn attempt(options: &SqliteOptions, file: &DatabaseFile) -> Result<SqliteC
         schema::claim(options, file).await?;
     }
     let mut connection = connect::writer(options, file).await?;
-    match schema::migrate(&mut connection).await {
+    match schema::migrate(&mut connection, file).await {
         Ok(()) => Ok(connection),
         Err(error) => Err(connect::close_after(connection, error).await),
     }

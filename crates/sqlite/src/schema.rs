@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, raw_sql};
 
 use crate::SqliteOptions;
 use crate::connect;
-use crate::error::{engine, is_not_a_database};
+use crate::error::{self, ANOTHER_PATH, engine, is_not_a_database};
 use crate::file::DatabaseFile;
 
 /// Marks a file as a store of this crate: `rstr` in ASCII, at offset 68 of the file.
@@ -35,8 +35,6 @@ const AGENT_R_TABLES: [&str; 8] = [
     "tasks",
 ];
 
-const ELSEWHERE: &str = "it was left as it is; choose another path";
-
 /// What a file is that is not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -49,15 +47,17 @@ pub(crate) enum Found {
 /// Looks at the file without changing it or leaving another beside it.
 pub(crate) async fn look(options: &SqliteOptions, file: &DatabaseFile) -> Result<Found> {
     if file.is_cut_short() {
-        return Err(not_a_database(None));
+        return Err(not_a_database(file, None));
     }
     // Before the file is looked at: what our own log holds, the header was there before it.
     let has_log = file.has_log();
-    let (header, mut contents) = look_at(options, file).await.map_err(refuse_or_fail)?;
+    let (header, mut contents) = look_at(options, file)
+        .await
+        .map_err(|error| refuse_or_fail(file, error))?;
     if has_log && header.application_id == 0 {
         contents = contents.with_log(options, file).await;
     }
-    judge(header, contents)
+    judge(file, header, contents)
 }
 
 async fn look_at(options: &SqliteOptions, file: &DatabaseFile) -> sqlx::Result<(Header, Contents)> {
@@ -78,15 +78,15 @@ async fn see(connection: &mut SqliteConnection) -> sqlx::Result<(Header, Content
 /// Takes an empty file for a store.
 pub(crate) async fn claim(options: &SqliteOptions, file: &DatabaseFile) -> Result<()> {
     let mut connection = connect::claimer(options, file).await?;
-    let claimed = claim_by(&mut connection).await;
+    let claimed = claim_by(&mut connection, file).await;
     connect::close(connection).await;
     claimed
 }
 
-async fn claim_by(connection: &mut SqliteConnection) -> Result<()> {
+async fn claim_by(connection: &mut SqliteConnection, file: &DatabaseFile) -> Result<()> {
     const WHAT: &str = "claiming the file";
     let failed = |error| engine(WHAT, error);
-    if judge_inside(connection).await? == Found::Store {
+    if judge_inside(connection, file).await? == Found::Store {
         return Ok(());
     }
     // An empty file may have been made with a log: the mark must not be in it alone.
@@ -95,37 +95,38 @@ async fn claim_by(connection: &mut SqliteConnection) -> Result<()> {
     let begin = connection.begin_with("BEGIN IMMEDIATE");
     let mut transaction = begin.await.map_err(failed)?;
     // Another may have come first while this one waited.
-    if judge_inside(&mut transaction).await? == Found::Store {
+    if judge_inside(&mut transaction, file).await? == Found::Store {
         return Ok(());
     }
-    let mark = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 0");
+    let mark = format!("PRAGMA application_id = {APPLICATION_ID}");
     let marked = raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction);
     marked.await.map_err(failed)?;
     transaction.commit().await.map_err(failed)
 }
 
 /// Brings the store to [`FORMAT_VERSION`].
-pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn migrate(connection: &mut SqliteConnection, file: &DatabaseFile) -> Result<()> {
     for (version, sql) in MIGRATIONS {
-        migrate_to(connection, version, sql).await?;
+        migrate_to(connection, file, version, sql).await?;
     }
     Ok(())
 }
 
 async fn migrate_to(
     connection: &mut SqliteConnection,
+    file: &DatabaseFile,
     version: i32,
     sql: &'static str,
 ) -> Result<()> {
     let what = format!("migrating to format {version}");
     let failed = |error| engine(&what, error);
-    if is_at(connection, version).await? {
+    if is_at(connection, file, version).await? {
         return Ok(());
     }
     let begin = connection.begin_with("BEGIN IMMEDIATE");
     let mut transaction = begin.await.map_err(failed)?;
     // Another may have come first while this one waited.
-    if is_at(&mut transaction, version).await? {
+    if is_at(&mut transaction, file, version).await? {
         return Ok(());
     }
     let migrated = raw_sql(sql).execute(&mut *transaction);
@@ -136,8 +137,14 @@ async fn migrate_to(
     transaction.commit().await.map_err(failed)
 }
 
-async fn is_at(connection: &mut SqliteConnection, version: i32) -> Result<bool> {
-    let header = read_header(connection).await.map_err(refuse_or_fail)?;
+async fn is_at(
+    connection: &mut SqliteConnection,
+    file: &DatabaseFile,
+    version: i32,
+) -> Result<bool> {
+    let header = read_header(connection)
+        .await
+        .map_err(|error| refuse_or_fail(file, error))?;
     if header.application_id != APPLICATION_ID {
         // Whoever claimed it died before the end of that: SQLite has just taken it back, and the file is
         // to be looked at again.
@@ -146,7 +153,7 @@ async fn is_at(connection: &mut SqliteConnection, version: i32) -> Result<bool> 
             source: None,
         });
     }
-    judge(header, Contents::default())?;
+    judge(file, header, Contents::default())?;
     Ok(header.format_version >= version)
 }
 
@@ -158,11 +165,14 @@ struct Header {
 
 async fn read_header(connection: &mut SqliteConnection) -> sqlx::Result<Header> {
     // Neither needs the schema, which may be unreadable where the file is just being made longer.
-    let application_id = sqlx::query_scalar("PRAGMA application_id");
     let format_version = sqlx::query_scalar("PRAGMA user_version");
+    let application_id = sqlx::query_scalar("PRAGMA application_id");
+    // In this order: our version is never there without the mark, so where another opener has just
+    // written it, the mark that is read after it is there.
+    let format_version = format_version.fetch_one(&mut *connection).await?;
     Ok(Header {
-        application_id: application_id.fetch_one(&mut *connection).await?,
-        format_version: format_version.fetch_one(connection).await?,
+        application_id: application_id.fetch_one(connection).await?,
+        format_version,
     })
 }
 
@@ -212,48 +222,49 @@ impl Contents {
     }
 }
 
-async fn judge_inside(connection: &mut SqliteConnection) -> Result<Found> {
-    let (header, contents) = see(connection).await.map_err(refuse_or_fail)?;
-    judge(header, contents)
+async fn judge_inside(connection: &mut SqliteConnection, file: &DatabaseFile) -> Result<Found> {
+    let (header, contents) = see(connection)
+        .await
+        .map_err(|error| refuse_or_fail(file, error))?;
+    judge(file, header, contents)
 }
 
-fn judge(header: Header, contents: Contents) -> Result<Found> {
+fn judge(file: &DatabaseFile, header: Header, contents: Contents) -> Result<Found> {
     let Contents {
         names,
         is_unclear,
         source,
     } = contents;
-    let incompatible = |found: String, advice: &str| {
-        Err(Error::Incompatible {
-            found,
-            advice: advice.to_owned(),
-            source,
-        })
-    };
+    let incompatible =
+        |found: &str, advice| Err(error::incompatible(file.path(), found, advice, source));
     let Header {
         application_id,
         format_version,
     } = header;
     match application_id {
         APPLICATION_ID if format_version > FORMAT_VERSION => incompatible(
-            format!(
-                "the file has format {format_version}, and this version of runstore knows up to \
+            &format!(
+                "is a store of format {format_version}, and this version of runstore knows up to \
                  {FORMAT_VERSION}"
             ),
             "upgrade runstore",
         ),
         APPLICATION_ID => Ok(Found::Store),
-        0 if names.is_empty() && !is_unclear => Ok(Found::Unclaimed),
-        0 if AGENT_R_TABLES.iter().all(|table| has(&names, table)) => {
-            incompatible("the file is a database of agent-r".to_owned(), ELSEWHERE)
-        }
-        0 => incompatible(
-            "the file is an SQLite database of another application".to_owned(),
-            ELSEWHERE,
+        0 if names.is_empty() && !is_unclear && format_version == 0 => Ok(Found::Unclaimed),
+        // Others mark an empty file by a version of their own before they make their tables.
+        0 if names.is_empty() && !is_unclear => incompatible(
+            &format!(
+                "is an empty SQLite database of another application, with version {format_version}"
+            ),
+            ANOTHER_PATH,
         ),
+        0 if AGENT_R_TABLES.iter().all(|table| has(&names, table)) => {
+            incompatible("is a database of agent-r", ANOTHER_PATH)
+        }
+        0 => incompatible("is an SQLite database of another application", ANOTHER_PATH),
         other => incompatible(
-            format!("the file is an SQLite database of another application, with id {other:#x}"),
-            ELSEWHERE,
+            &format!("is an SQLite database of another application, with id {other:#x}"),
+            ANOTHER_PATH,
         ),
     }
 }
@@ -262,17 +273,19 @@ fn has(names: &[String], table: &str) -> bool {
     names.iter().any(|name| name == table)
 }
 
-fn not_a_database(source: Option<Cause>) -> Error {
-    Error::Incompatible {
-        found: "the file is not an SQLite database".to_owned(),
-        advice: ELSEWHERE.to_owned(),
-        source,
-    }
+fn not_a_database(file: &DatabaseFile, source: Option<Cause>) -> Error {
+    let (found, advice) = if file.is_of_redb() {
+        let advice = "open a store of runstore's redb backend with redb:FILE, or name another file";
+        ("is a file of redb", advice)
+    } else {
+        ("is not an SQLite database", ANOTHER_PATH)
+    };
+    error::incompatible(file.path(), found, advice, source)
 }
 
-fn refuse_or_fail(error: sqlx::Error) -> Error {
+fn refuse_or_fail(file: &DatabaseFile, error: sqlx::Error) -> Error {
     if is_not_a_database(&error) {
-        return not_a_database(Some(Cause::new(error)));
+        return not_a_database(file, Some(Cause::new(error)));
     }
     engine("reading the header of the file", error)
 }

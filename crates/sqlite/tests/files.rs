@@ -29,7 +29,14 @@ async fn refused(folder: &Path, path: &Path) -> String {
         .unwrap_err();
     assert!(matches!(error, Error::Incompatible { .. }), "{error:?}");
     assert!(before == contents(folder), "{:?}", contents(folder).keys());
+    assert_names(&error, path);
     error.to_string()
+}
+
+fn assert_names(error: &Error, path: &Path) {
+    let path = fs::canonicalize(path).unwrap();
+    let told = error.to_string();
+    assert!(told.contains(&path.display().to_string()), "{told}");
 }
 
 async fn assert_usable(store: &SqliteStore) {
@@ -56,6 +63,84 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
                 .contains("not an SQLite database")
         );
     }
+}
+
+#[tokio::test]
+async fn a_file_of_redb_is_refused_by_name_and_left_alone() {
+    for bytes in [9, 99, 4096] {
+        let mut file = b"redb\x1a\x0a\xa9\x0d\x0a".to_vec();
+        file.resize(bytes, 1);
+        let (folder, path) = folder();
+        fs::write(&path, file).unwrap();
+        let told = refused(folder.path(), &path).await;
+        assert!(
+            told.contains("is a file of redb") && told.contains("redb:FILE"),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_refused() {
+    let (folder, path) = folder();
+    for path in [folder.path(), &path.join("")] {
+        let error = SqliteStore::open(SqliteOptions::new(path)).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Incompatible { .. }), "{error:?}");
+        assert!(error.to_string().contains("is a folder; name a file"));
+    }
+    assert!(contents(folder.path()).is_empty());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_and_stays_what_it_is() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    let (folder, _) = folder();
+    let [pipe, socket, link] = ["pipe", "socket", "link"].map(|name| folder.path().join(name));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let _listener = UnixListener::bind(&socket).unwrap();
+    symlink(&pipe, &link).unwrap();
+    for path in [&pipe, &socket, &link, Path::new("/dev/null")] {
+        let error = SqliteStore::open(SqliteOptions::new(path)).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Incompatible { .. }), "{error:?}");
+        assert!(error.to_string().contains("is not a regular file"));
+        assert_names(&error, path);
+    }
+    let kind = |path: &Path| fs::symlink_metadata(path).unwrap().file_type();
+    assert!(kind(&pipe).is_fifo() && kind(&socket).is_socket() && kind(&link).is_symlink());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_a_regular_file_is_followed() {
+    let (folder, path) = folder();
+    fs::write(&path, "").unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert_usable(&open(&link).await).await;
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let runs = open(&path).await.list_runs(ListRuns::all()).await.unwrap();
+    assert_eq!(runs.items.len(), 1);
+}
+
+#[tokio::test]
+async fn damage_that_opening_finds_is_corrupt_and_the_file_is_named() {
+    let (_folder, path) = folder();
+    open(&path).await.close().await.unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    // The head of the list of tables, right behind the header that marks the store.
+    bytes[100..200].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    let error = SqliteStore::open(SqliteOptions::new(&path)).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    assert_names(&error, &path);
 }
 
 #[tokio::test]
@@ -116,6 +201,9 @@ async fn a_database_whose_tables_are_in_its_log_alone_is_refused_and_left_alone(
 async fn another_applications_database_is_refused_and_left_alone() {
     for sql in [
         "CREATE TABLE notes (text TEXT)",
+        "PRAGMA user_version = 7",
+        "PRAGMA user_version = -1",
+        "PRAGMA journal_mode = WAL; PRAGMA user_version = 1",
         "PRAGMA application_id = 252006675",
         "PRAGMA journal_mode = WAL; PRAGMA application_id = 252006675; CREATE TABLE runs (id)",
     ] {
@@ -147,12 +235,7 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn an_empty_file_and_an_empty_database_are_taken() {
-    for sql in [
-        None,
-        Some("VACUUM"),
-        Some("PRAGMA journal_mode = WAL"),
-        Some("PRAGMA user_version = 7"),
-    ] {
+    for sql in [None, Some("VACUUM"), Some("PRAGMA journal_mode = WAL")] {
         let (_folder, path) = folder();
         match sql {
             None => fs::write(&path, "").unwrap(),
