@@ -412,9 +412,7 @@ scenario_list! { $
         aborted_writers_leave_the_events_without_gaps [G4 J1],
         a_dropped_close_can_be_closed_again [G4 G10],
     }
-    snapshot_held {
-        a_snapshot_held_half_way_stops_no_writer [S2],
-    }
+    snapshot_held { a_snapshot_held_half_way_stops_no_writer [S2], }
     places {
         a_page_of_runs_goes_on_where_the_last_ended_when_runs_were_added [G11 R2],
         a_page_of_tasks_goes_on_where_the_last_ended_when_tasks_left_the_list [G11 T3],
@@ -422,6 +420,7 @@ scenario_list! { $
     whole_lists {
         every_run_is_listed_without_a_limit [G11 R2],
         every_task_is_listed_without_a_limit [G11 T3 S3],
+        a_long_page_is_full_while_the_list_has_rows [G11 T3],
         every_event_and_artifact_is_listed_without_a_limit [G11 J1 J4 C5 S3],
         every_other_record_is_listed_without_a_limit [G11 J3 J5 J6 S3],
     }

@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 use runstore_core::{
     ArtifactDraft, AttemptReport, EventDraft, FinishReport, ListApprovals, ListArtifacts,
     ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewAttempt,
-    NewCheckpoint, SnapshotRequest, TaskPlan,
+    NewCheckpoint, PageRequest, SnapshotRequest, TaskPlan,
 };
 use serde_json::json;
 
@@ -53,6 +53,24 @@ pub(crate) async fn every_task_is_listed_without_a_limit(c: &mut Context<'_>) ->
         (count, count as u64),
         "pending tasks of a snapshot without a cap, and their count"
     );
+    Ok(())
+}
+
+pub(crate) async fn a_long_page_is_full_while_the_list_has_rows(c: &mut Context<'_>) -> Outcome {
+    let run = world::run(&*c.store).await?;
+    let plan = TaskPlan::new(run.id, world::drafts(MANY + 100));
+    c.store.append_tasks(plan).await?;
+    for limit in [MANY as u32, MANY as u32 + 99] {
+        let list = ListTasks::new(run.id).with_page(PageRequest::first(limit));
+        let page = c.store.list_tasks(list).await?;
+        check!(
+            page.items.len() == limit as usize && page.next.is_some(),
+            "a page of {limit} out of {} tasks: got {} and the next page at {:?}",
+            MANY + 100,
+            page.items.len(),
+            page.next
+        );
+    }
     Ok(())
 }
 

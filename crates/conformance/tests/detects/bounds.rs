@@ -135,6 +135,14 @@ faults! {
         }
     }
 
+    /// A page holds 500 tasks at most, and says that there are more.
+    a_long_page_of_tasks_is_cut [G11 T3] {
+        async fn list_tasks(&self, inner: &MemoryStore, mut list: ListTasks) -> Result<Page<Task>> {
+            list.page.limit = list.page.limit.map(|limit| if limit > 10_000 { limit } else { limit.min(500) });
+            inner.list_tasks(list).await
+        }
+    }
+
     /// The tenth comes before the second.
     positions_are_ordered_as_texts [T3] {
         async fn list_tasks(&self, inner: &MemoryStore, list: ListTasks) -> Result<Page<Task>> {
