@@ -1,15 +1,17 @@
 //! Every call of the trait as data, so that two stores can be asked the same and compared.
 //!
-//! `info` and `close` are left out: they neither read nor write what a store holds.
+//! `info` and `close` are left out: they neither read nor write what a store holds. What `claim_or_wait`
+//! is asked here must not wait: its timeout is zero.
 
 use std::fmt;
+use std::time::Duration;
 
 use runstore_core::{
     AbandonTask, AgentRole, ApprovalSource, BlockTask, ClaimRequest, ClaimToken, CompleteTask,
-    Cursor, Error, FinishReport, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints,
-    ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent,
-    NewRun, Outcome, PageRequest, Result, RunId, RunUpdate, SaveAgentState, SnapshotRequest, Store,
-    TaskId, TaskPlan,
+    Cursor, Error, FinishReport, Heartbeat, ListApprovals, ListArtifacts, ListAttempts,
+    ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact, NewAttempt,
+    NewCheckpoint, NewEvent, NewRun, Outcome, PageRequest, Result, RunId, RunUpdate,
+    SaveAgentState, SnapshotRequest, Store, TaskId, TaskPlan,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -66,7 +68,12 @@ calls! {
     AbandonTask abandon_task(abandon: AbandonTask);
     RequeueTask requeue_task(task_id: TaskId);
     RequeueInProgressTasks requeue_in_progress_tasks(run_id: RunId);
+    RequeueExpiredTasks requeue_expired_tasks(run_id: Option<RunId>);
+    WaitingReason waiting_reason(task_id: TaskId);
     ClaimNextTask claim_next_task(request: ClaimRequest);
+    ClaimTasks claim_tasks(request: ClaimRequest, limit: u32);
+    ClaimOrWait claim_or_wait(request: ClaimRequest, timeout: Duration);
+    Heartbeat heartbeat(beat: Heartbeat);
     FinishTask finish_task(token: ClaimToken, report: FinishReport);
     AddAttempt add_attempt(new: NewAttempt);
     LatestAttempt latest_attempt(task_id: TaskId);
@@ -131,6 +138,7 @@ impl Call {
     pub(crate) fn in_name_of(mut self, token: ClaimToken) -> Self {
         match &mut self {
             Self::FinishTask(of, _) => *of = token,
+            Self::Heartbeat(beat) => beat.token = token,
             Self::AddAttempt(new) => {
                 new.task_id = token.task_id;
                 new.fence = Some(token);
@@ -197,15 +205,25 @@ impl Answer {
         self.0.get("error")?.get("failure")?.as_str()
     }
 
-    /// The token of the claim, if the answer is one.
-    pub(crate) fn token(&self) -> Option<ClaimToken> {
-        let task = self.0.get("ok")?.get("task")?;
-        let field = |name| task.get(name).cloned();
-        Some(ClaimToken {
-            task_id: serde_json::from_value(field("id")?).ok()?,
-            attempt_number: serde_json::from_value(field("attemptCount")?).ok()?,
-        })
+    /// The tokens of the claims, if the answer is one or several.
+    pub(crate) fn tokens(&self) -> Vec<ClaimToken> {
+        let claims = match self.0.get("ok") {
+            Some(Value::Array(claims)) => claims.as_slice(),
+            Some(claim) => std::slice::from_ref(claim),
+            None => &[],
+        };
+        claims.iter().filter_map(token).collect()
     }
+}
+
+/// The token of a claim that was answered.
+fn token(claim: &Value) -> Option<ClaimToken> {
+    let task = claim.get("task")?;
+    let field = |name| task.get(name).cloned();
+    Some(ClaimToken {
+        task_id: serde_json::from_value(field("id")?).ok()?,
+        attempt_number: serde_json::from_value(field("attemptCount")?).ok()?,
+    })
 }
 
 impl fmt::Debug for Answer {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use runstore_core::{Clock, ManualClock, Store, Timestamp};
+use runstore_core::{Clock, ManualClock, Store, SystemClock, Timestamp};
 
-use crate::check::Outcome;
+use crate::check::{Outcome, Stop};
 use crate::harness::{Fixture, Harness};
 
 /// A fresh store, the clock that it reads, and the way to more of either.
@@ -27,6 +27,22 @@ impl<'h> Context<'h> {
             fixture,
             clock,
         })
+    }
+
+    /// The output of what a sound store brings to an end. `what` says what that is, for a store that does
+    /// not: no other bound on time is in the suite.
+    pub(crate) async fn patiently<T>(
+        &self,
+        what: &str,
+        future: impl Future<Output = T>,
+    ) -> Outcome<T> {
+        let patience = self.harness.patience();
+        tokio::select! {
+            output = future => Ok(output),
+            () = SystemClock.sleep(patience) => Err(Stop::failed(format_args!(
+                "{what} has not come to an end within {patience:?}"
+            ))),
+        }
     }
 
     /// Another store with a clock of its own, independent of this one.

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use runstore_core::{Clock, Store};
@@ -49,6 +50,13 @@ pub trait Harness: Send + Sync {
 
     /// A store of its own, empty, that reads the time from `clock`. Many are asked for, also at once.
     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>>;
+
+    /// For how long a scenario goes on expecting what a sound store does at once or, where another process
+    /// wrote, after the short time that the backend names (clause C11). Only a broken store comes to this
+    /// end.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 /// A store under test. Dropping it is the guard: it closes the store and removes what it left.

@@ -64,7 +64,7 @@ pub(crate) async fn work(
         let began = stamps.next();
         let answer = call.run(store).await;
         let ended = stamps.next();
-        own = answer.token().or(own);
+        own = answer.tokens().pop().or(own);
         operations.push(Operation {
             worker,
             call,

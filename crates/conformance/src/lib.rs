@@ -55,7 +55,8 @@
 //! - What a harness cannot do is reported as skipped with its reason: the test fails unless skips are
 //!   allowed, and a [`Report`] with a skip is never conformant.
 //! - The suite names no backend, sleeps nowhere and bounds no time: the clock is a
-//!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency.
+//!   [`ManualClock`](runstore_core::ManualClock), and races are run with real concurrency. Only what a
+//!   broken store would wait for without end is given up, after [`Harness::patience`].
 //! - Random sequences begin with a fixed seed, so that a failure comes again; the environment variable
 //!   `RUNSTORE_SUITE_SEED` sets another.
 //! - It proves that it can fail: `tests/detects` runs it against stores that are each broken in one way.
@@ -72,10 +73,12 @@ mod dump;
 mod files;
 mod harness;
 mod history;
+mod leased;
 mod list;
 mod listing;
 mod lists;
 mod pages;
+mod planning;
 mod race;
 mod reads;
 mod report;
@@ -85,6 +88,7 @@ mod scenarios;
 mod stage;
 mod tasks;
 mod ticking;
+mod used_up;
 mod world;
 mod writes;
 

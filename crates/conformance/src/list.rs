@@ -69,6 +69,14 @@ scenario_list! { $
         a_cursor_of_tasks_outlives_changes_of_the_list [T3],
         each_run_lists_tasks_of_its_own [T3],
     }
+    task_fields {
+        a_schedule_is_kept_in_every_field [G5 T1 T2],
+        dependencies_are_kept_in_the_order_given [G5 C9],
+        worker_and_lease_of_a_claim_are_kept [G5 C1],
+        the_delay_of_a_release_is_kept [G5 C5],
+        what_was_planned_stays_as_planned [G5],
+        neighbours_keep_what_is_theirs [C1 G5],
+    }
     states {
         a_pending_task_can_be_settled_in_every_way [T4 C6],
         a_task_in_progress_can_be_settled_in_every_way [T4 C6],
@@ -106,6 +114,138 @@ scenario_list! { $
         a_new_plans_first_task_is_claimed_next [C1 T1],
         a_task_goes_to_one_handle_only [C2 G3 G5],
     }
+    priorities {
+        the_highest_priority_is_claimed_first [C1],
+        tasks_of_one_priority_keep_the_order_of_the_plan [C1 G6],
+        priority_comes_before_position_and_position_before_all_else [C1],
+        a_task_of_higher_priority_planned_later_is_claimed_first [C1 T2],
+        a_task_back_in_the_queue_keeps_its_place_among_priorities [C1 T5 T6 C5],
+        a_task_taken_over_is_claimed_at_its_place_among_priorities [C1 C7],
+        what_cannot_be_claimed_holds_up_nothing_of_lower_priority [C1 C8 C9],
+        the_priorities_of_one_run_do_not_matter_to_another [C1],
+        a_new_plan_is_claimed_by_priorities_of_its_own [C1 T1],
+        priorities_are_known_at_another_handle_and_after_a_reopen [C1 G3 G5],
+        many_tasks_of_mixed_priorities_are_claimed_in_order [C1 C10],
+        claims_at_once_follow_the_priorities [C1 C2 G3],
+    }
+    delays {
+        a_task_is_claimable_from_its_time_on [C9],
+        a_task_is_claimable_after_its_time_too [C9],
+        a_time_that_has_come_delays_nothing [C9],
+        the_end_of_time_is_a_time_too [C9],
+        a_delayed_task_holds_up_no_other [C1 C9],
+        what_is_due_is_claimed_by_priority_and_position_not_by_time [C1 C9],
+        many_times_come_one_after_the_other [C9],
+        a_clock_that_ran_back_makes_a_ready_task_wait_again [C9],
+        a_clock_that_ran_back_is_seen_by_every_kind_of_claim [C9],
+        a_released_task_waits_until_its_delay_is_over [C9 C5],
+        a_released_task_waits_for_the_later_of_both_times [C9 C5],
+        a_task_back_in_the_queue_still_waits_for_its_time [C9 T5 T6],
+        a_delay_ends_with_the_state_it_belongs_to [T4 C9],
+        a_task_that_left_the_queue_does_not_become_due [C9 T1 R5],
+        a_time_that_came_is_seen_in_the_run_and_in_all [C9 C10],
+        times_are_known_at_another_handle_and_after_a_reopen [C9 G3 G5],
+    }
+    dependencies {
+        a_task_waits_until_an_operator_completed_what_it_depends_on [C9],
+        a_task_waits_until_a_worker_completed_what_it_depends_on [C9],
+        an_index_a_key_and_an_id_name_a_draft_before_or_after [C9],
+        a_task_may_depend_on_a_stored_one_in_any_state [C9],
+        a_task_waits_for_all_that_it_depends_on [C9],
+        a_dependency_that_is_named_twice_counts_once [C9],
+        a_chain_is_released_link_by_link [C9],
+        both_sides_of_a_diamond_are_waited_for [C9],
+        what_was_blocked_or_given_up_releases_nothing [C9],
+        all_dependents_of_a_task_are_released_together [C9 G1],
+        thousands_of_dependents_are_released [C9],
+        dependents_of_every_plan_are_released [C9],
+        a_task_that_waits_holds_its_place_and_holds_up_no_other [C1 C9],
+        a_task_waits_for_its_time_and_for_others [C9],
+        completing_a_task_leaves_its_dependents_records_alone [C9 R6],
+        dependencies_completed_at_once_release_their_dependent_once [C9 C2 G3],
+        what_a_task_depends_on_stays_as_planned [C9 G5],
+    }
+    dependencies_undone {
+        what_is_requeued_after_it_was_completed_is_waited_for_again [C9],
+        each_of_several_is_waited_for_again_by_itself [C9],
+        only_a_step_to_or_from_completed_counts [C9],
+        a_completion_that_is_repeated_or_refused_counts_once [C9 C5],
+        a_dependent_in_progress_goes_on_when_its_dependency_is_requeued [C9 C4],
+        a_dependent_back_in_the_queue_waits_for_what_was_requeued [C9 T5 T6 C5],
+        an_expired_dependent_is_not_taken_over_while_its_dependency_is_undone [C9 C7],
+        what_is_settled_stays_settled_when_its_dependency_is_requeued [C9],
+        what_is_settled_early_waits_for_nothing_new_once_requeued [C9],
+        a_requeue_concerns_direct_dependents_only [C9],
+        a_completed_task_whose_attempts_are_used_up_is_waited_for_when_requeued [C9 C8],
+        a_dependent_planned_after_the_completion_waits_after_a_requeue_too [C9],
+        a_dependent_that_a_new_plan_left_out_is_not_released [C9 T1],
+        steps_made_at_once_leave_a_dependent_as_its_dependency_is [C9 G3],
+    }
+    dependencies_kept {
+        dependencies_are_known_at_another_handle [C9 G3],
+        dependencies_are_known_after_a_reopen [C9 G5],
+        a_new_plan_may_depend_on_what_the_earlier_one_completed [C9 T1],
+        a_new_plan_cannot_depend_on_what_it_abandons [C9 G1],
+        dependencies_of_runs_are_apart [C9],
+        a_deleted_runs_dependencies_are_gone [C9 R5],
+        a_plan_that_was_refused_leaves_no_dependencies [C9 G1 G7],
+        claims_made_before_a_new_plan_are_stale_whatever_depends_on_them [C9 C4 T1],
+    }
+    waiting_reasons {
+        a_task_in_each_state_tells_why_it_waits [C9],
+        an_unknown_task_waits_for_nothing_that_can_be_told [G7],
+        asking_why_changes_nothing [C9],
+        a_task_behind_others_is_claimable [C9],
+        a_task_waits_until_the_later_of_its_times [C9],
+        a_claimed_task_tells_by_whom_and_until_when [C9 C7],
+        an_expired_task_with_no_attempt_left_is_exhausted [C9 C8],
+        what_is_not_completed_is_named_in_its_order [C9],
+        a_time_is_told_besides_while_it_is_still_to_come [C9],
+        whether_a_dependency_can_complete_is_told_through_chains [C9],
+        a_completed_link_hides_what_it_waited_for [C9],
+        one_stuck_branch_is_enough [C9],
+        a_delay_keeps_no_dependency_from_completing [C9],
+        what_is_settled_waits_for_nothing [C9],
+        what_is_said_to_be_claimable_is_claimed [C9],
+    }
+    batches {
+        a_batch_is_given_in_the_order_of_claims [C10 C1],
+        a_batch_has_as_many_as_there_are_up_to_its_limit [C10],
+        a_batch_may_have_1_000_tasks [C10],
+        a_batch_has_from_1_to_1_000_tasks [G8 C10],
+        a_batch_of_an_unknown_run_is_refused [G7 C10],
+        a_batch_that_finds_nothing_changes_nothing [C10],
+        every_task_of_a_batch_has_worker_and_lease_of_the_claim [C10 C1 C7 G5],
+        all_that_a_batch_writes_has_one_time [G6 C10],
+        each_task_of_a_batch_has_a_token_of_its_own [C10 C3],
+        a_batch_changes_nothing_but_its_tasks [C10 C1],
+        a_batch_goes_on_behind_exhausted_tasks [C10 C8],
+        a_batch_that_finds_exhausted_tasks_only_blocks_them [C10 C8],
+        a_batch_releases_no_dependents_of_its_own [C10 C9],
+        a_batch_is_as_that_many_claims_one_after_the_other [C10],
+        a_batch_is_seen_whole_or_not_at_all [C10 G1 G3],
+        callers_at_once_never_share_a_task [C10 C2 G3],
+        a_batch_takes_what_is_new_back_due_and_expired [C10 C7 C9],
+        batches_go_on_at_another_handle_and_after_a_reopen [C10 G3 G5],
+    }
+    any_run {
+        in_a_store_without_tasks_there_is_nothing_to_claim [C10],
+        the_task_planned_first_comes_first_whatever_its_run [C10 G6],
+        neither_ids_nor_runs_nor_positions_order_the_tasks_of_all_runs [C10 G6],
+        the_highest_priority_of_all_runs_comes_first [C10],
+        a_task_planned_later_or_in_a_later_run_is_seen [C10],
+        a_new_plan_is_planned_later_than_what_is_there [C10 T1],
+        tasks_back_in_the_queue_keep_their_place_among_all_runs [C10 T5 T6 C5 C7],
+        claims_of_a_run_and_of_any_take_from_one_queue [C10 C1],
+        a_batch_goes_over_all_runs [C10],
+        what_is_used_up_is_blocked_in_its_own_run [C10 C8],
+        what_cannot_be_claimed_in_one_run_holds_up_no_other [C10 C9],
+        a_deleted_runs_tasks_are_given_to_nobody [C10 R5],
+        a_claim_of_any_run_leaves_the_other_runs [C10],
+        a_claim_of_any_run_has_a_token_like_any_other [C10 C3],
+        the_order_over_runs_is_known_at_another_handle_and_after_a_reopen [C10 G3 G5],
+        callers_of_any_run_at_once_drain_all_runs [C10 C2 G3],
+    }
     tokens {
         a_token_names_task_and_attempt [C3],
         a_held_token_lets_its_holder_write [C3 J1 J3 J4 J6],
@@ -122,6 +262,108 @@ scenario_list! { $
         a_task_never_claimed_has_no_token [C3 C4],
         a_fence_must_be_on_a_task_of_the_run [C3],
         a_fence_must_be_on_the_attempts_own_task [C3 G8],
+    }
+    leases {
+        a_claim_shows_its_worker_and_the_end_of_its_lease [C1 C7 T3 G2 G3 G5],
+        a_claim_without_a_lease_never_runs_out [C7 C9],
+        a_lease_runs_out_at_the_very_instant [C1 C7 C9],
+        a_takeover_is_a_claim_of_its_own [C1 C3 C7 R6],
+        a_lease_goes_on_over_a_reopen_and_for_every_handle [C7 G2 G3],
+        a_lease_is_counted_from_the_one_time_of_its_claim [C7 G6],
+    }
+    expiry {
+        what_ran_out_is_claimed_in_the_order_of_what_is_pending [C1 C7],
+        what_ran_out_is_claimed_with_others_and_from_any_run [C1 C7 C10],
+        a_clock_that_runs_back_gives_a_lease_its_time_again [C7],
+        each_lease_runs_out_by_itself [C7],
+        what_ran_out_waits_for_what_it_depends_on [C1 C7 C9],
+    }
+    takeovers {
+        a_holder_can_report_after_its_lease_ran_out [C3 C4 C5 C7],
+        a_token_is_stale_once_its_task_was_taken_over [C3 C4 C7],
+        a_report_repeated_after_a_takeover_changes_nothing [C5],
+        worker_and_lease_go_with_the_claim [T4 G5],
+        a_resume_requeues_whatever_the_leases [T5],
+    }
+    heartbeats {
+        a_heartbeat_moves_the_end_of_the_lease [C7 T3 G2 G3 G5 R6],
+        a_heartbeat_never_shortens_a_lease [C7],
+        a_heartbeat_after_the_clock_ran_back_never_shortens_a_lease [C7],
+        a_heartbeat_comes_too_late_at_the_very_instant [C7],
+        an_extended_claim_runs_out_at_its_new_end [C7 T7 G2 G3],
+        a_heartbeat_leaves_a_claim_without_a_lease_as_it_is [C7],
+        a_heartbeat_extends_no_other_claim [C7],
+        a_heartbeat_is_refused_once_its_token_is_stale [C3 C4 C7],
+        a_heartbeat_counts_from_the_one_time_of_its_change [C7 G6],
+    }
+    expired {
+        what_expired_in_a_run_is_requeued [T7 R6 J1],
+        what_expired_in_all_runs_is_requeued [T7 J1],
+        where_nothing_expired_nothing_is_written [T7],
+        claims_without_a_lease_do_not_expire [T7 C7],
+        what_expires_is_what_the_clock_shows [T7 C7 G3],
+        what_expired_keeps_its_data_and_ends_its_claim [T7 T4 C4],
+        an_unknown_run_has_nothing_to_expire [G7 T7],
+        all_that_a_requeue_of_expired_writes_has_one_time [T7 G6],
+        what_expired_is_never_seen_requeued_in_part [T7 G1 G3 S1],
+    }
+    attempts_end {
+        a_task_is_claimed_as_often_as_its_bound_says [C8 G2],
+        a_claim_blocks_what_is_used_up_and_goes_on [C8 G2 J1 R6],
+        a_claim_that_finds_nothing_else_is_none_and_blocks_all_the_same [C8 C9],
+        a_batch_goes_on_until_it_is_full [C8 C10],
+        a_claim_of_any_run_tells_each_run_of_its_own [C8 C10],
+    }
+    attempt_bounds {
+        a_claims_own_bound_holds_for_that_claim_alone [C8],
+        a_tasks_own_bound_comes_before_the_claims [C8],
+        a_bound_is_kept_and_shown_by_every_read [C8 T3 G2 G3 G5],
+    }
+    attempts_back {
+        a_release_of_the_last_attempt_blocks [C8 C5 T4],
+        a_requeue_of_used_up_attempts_blocks_instead [C8 T6],
+        a_resume_blocks_used_up_attempts_and_does_not_count_them [C8 T5],
+        a_requeue_of_expired_blocks_used_up_attempts_and_does_not_count_them [C8 T7],
+        all_that_finds_used_up_attempts_writes_one_time [C8 G6],
+    }
+    last_attempts {
+        the_last_attempt_may_end_as_its_worker_says [C8 C5],
+        an_operator_settles_what_used_its_attempts_up [C8 C6 T4],
+        the_token_of_a_blocked_last_attempt_is_stale [C4 C8],
+        what_waits_for_used_up_attempts_goes_on_waiting [C8 C9],
+        a_new_plan_abandons_the_last_attempt_too [C8 T1],
+    }
+    releases {
+        a_release_with_a_delay_is_written_whole [C5 T4 T3 G2 G3 G5],
+        a_delay_is_over_at_the_very_instant [C5 C9 T4],
+        a_delay_counts_from_the_release [C5 C9],
+        a_release_without_a_delay_is_claimable_at_once [C5 C9],
+        a_repeated_release_does_not_begin_its_delay_anew [C5],
+        a_delay_counts_from_the_one_time_of_its_report [C5 G6],
+    }
+    released_delays {
+        a_delayed_task_is_passed_over_and_comes_back_to_its_place [C1 C5 C9],
+        a_delay_goes_with_the_next_claim [T4 C5],
+        a_delay_goes_when_the_task_is_settled [T4 T1 C6],
+        a_delayed_task_is_pending [T4 T5 T6 T7 T2],
+        a_clock_that_runs_back_gives_a_delay_its_time_again [C9],
+        each_delay_is_over_by_itself [C5 C9 G2],
+        the_later_of_delay_and_planned_time_counts [C9],
+    }
+    lease_bounds {
+        a_lease_is_from_a_microsecond_to_365_days [G8 C7],
+        a_heartbeat_is_for_a_microsecond_to_365_days [G8 C7],
+        a_delay_is_of_at_most_365_days [G8 C5],
+        a_worker_has_at_most_255_bytes [G8],
+        attempts_are_bounded_by_at_least_one [G8 C8],
+        what_is_bounded_is_looked_at_though_nothing_is_claimable [G8],
+    }
+    lease_races {
+        what_ran_out_is_taken_over_by_exactly_one [C2 C7 G3],
+        a_report_beside_a_takeover_is_kept_or_stale [C4 C5 G1 G3],
+        a_heartbeat_beside_a_requeue_is_done_or_stale [C4 C7 G3],
+        requeues_of_what_expired_share_the_tasks_among_them [T7 G1 G3],
+        used_up_attempts_are_found_once_by_claims_at_once [C2 C8 G3 J1],
     }
     finish {
         a_completed_report_is_written_whole [C5 T4 G5 J1],
@@ -194,6 +436,22 @@ scenario_list! { $
         any_text_is_accepted_in_every_field [G8 G5],
         a_long_text_is_accepted_where_no_bound_is_named [G8 G5],
     }
+    dependency_input {
+        an_index_that_no_draft_has_is_refused [G8 C9],
+        a_key_that_no_draft_has_is_refused [G8 C9],
+        a_key_stands_once_in_a_plan [G8],
+        a_key_has_at_most_255_bytes [G8 C9],
+        a_cycle_is_refused_with_its_path [C9 G8],
+        what_leads_back_to_no_draft_is_no_cycle [C9],
+        a_task_depends_on_at_most_10_000 [G8],
+        a_task_that_depends_on_10_000_keeps_and_awaits_them_all [G8 G5 C9],
+        dependencies_count_for_the_size_of_a_record [G8],
+        a_bound_on_attempts_is_at_least_1 [G8],
+        a_dependency_on_an_unknown_task_is_refused [G7 C9],
+        a_plan_is_refused_for_what_comes_first [G7 G8 G9],
+        a_repeat_comes_before_what_a_new_plan_abandons [G9 C9],
+        a_refused_plan_leaves_the_queue_and_the_claims [G1 G7 G8 C9],
+    }
     retry {
         a_run_is_created_once_under_its_id [G9],
         a_run_created_again_is_returned_as_it_is_now [G9 R1],
@@ -222,6 +480,13 @@ scenario_list! { $
         a_task_of_another_run_is_not_planned_again [G9],
         without_ids_a_plan_is_new_each_time [G9 T1 T2],
     }
+    retry_schedules {
+        a_plan_with_a_schedule_given_again_changes_nothing [G9],
+        the_same_dependencies_spelt_otherwise_are_the_same_content [G9],
+        another_schedule_under_a_stored_id_is_refused [G9],
+        a_plan_is_known_after_claims_delays_and_completions [G9],
+        a_repeat_counts_no_dependency_twice [G9 C9],
+    }
     precedence {
         input_comes_before_a_claim_whose_task_is_gone [G8],
         input_comes_before_a_taken_id_and_a_repeat [G8],
@@ -238,7 +503,44 @@ scenario_list! { $
             [G3 G5 G6 G7 G8 G9 R1 R2 R3 R4 R5 A1 A2 T1 T2 T3 T4 T5 T6 C1 C3 C4 C5 C6 J1 J3 J4 J5 J6 S1 S3],
         any_sequence_on_tasks_and_claims_answers_as_the_reference
             [G3 G5 G7 G9 T1 T2 T3 T4 T5 T6 C1 C3 C4 C5 C6 S1 S3],
+        any_sequence_on_tasks_that_wait_answers_as_the_reference
+            [G3 G5 G6 G7 T1 T2 T4 T5 T6 T7 C1 C3 C4 C5 C6 C7 C8 C9 C10],
         any_sequence_with_repeated_calls_answers_as_the_reference [G3 G5 G9 T1 T2 C3 C4 C5 J1 J3 J4 J5 J6],
+    }
+    waits {
+        what_is_claimable_is_given_at_once [C11 C1 C7 C10],
+        every_write_that_makes_a_task_claimable_ends_the_wait [C11 C5 C9 T5 T6],
+        a_write_of_another_handle_ends_the_wait [C11],
+        what_makes_nothing_claimable_ends_no_wait [C11 C9],
+        a_wait_goes_on_past_a_task_whose_attempts_are_used_up [C8 C11],
+        a_wait_for_an_unknown_run_is_refused_at_once [C11 G7],
+        a_task_that_becomes_due_ends_the_wait_at_that_instant [C5 C7 C9 C11],
+        a_task_that_is_due_sooner_ends_the_wait_sooner [C9 C10 C11],
+        a_lease_that_is_extended_is_waited_for_to_its_new_end [C7 C11],
+        what_is_no_longer_due_ends_no_wait [C11 T4],
+        a_task_is_due_at_its_time_though_the_clock_ran_back [C9 C11],
+        what_was_due_before_a_reopen_is_waited_for [C5 C7 C9 C11 G5],
+        a_wait_ends_with_none_when_its_time_is_over [C11],
+        what_is_due_as_the_time_ends_is_given [C9 C11],
+        a_wait_is_at_most_of_365_days [C11 G8],
+        a_wait_for_a_run_that_is_deleted_ends_as_unknown [C11 G7 R5],
+        closing_the_store_ends_every_wait [C11 G10],
+        each_new_task_is_given_to_one_of_those_who_wait [C2 C11],
+        the_longest_waiting_is_given_a_task_first [C11],
+        a_wait_for_any_run_is_given_a_task_of_any [C10 C11],
+        all_that_become_due_together_are_given_out [C2 C9 C11],
+        a_wait_that_is_dropped_has_claimed_nothing_and_loses_no_task [C11 G4],
+        what_a_dropped_wait_was_to_look_for_is_looked_for_by_another [C11 G4],
+        waits_at_once_share_what_is_planned_at_once [C2 C11 G3],
+    }
+    interleavings {
+        two_workers_after_one_task_are_answered_in_every_order_as_the_reference [C1 C2 C3 C4 C5 C7 J1],
+        a_worker_beside_an_operator_is_answered_in_every_order_as_the_reference [C4 C5 C6 C7 C9 T4 T6],
+        workers_beside_requeues_are_answered_in_every_order_as_the_reference [C4 C5 C7 C8 T5 T7],
+        attempts_end_in_every_order_as_with_the_reference [C4 C5 C7 C8 T6 T7],
+        a_worker_beside_new_plans_is_answered_in_every_order_as_the_reference [C1 C4 C7 C9 T1 T2],
+        a_worker_beside_a_deletion_is_answered_in_every_order_as_the_reference [C4 C5 G7 R5],
+        tasks_that_wait_are_handed_out_in_every_order_as_by_the_reference [C4 C5 C9 C10 T6],
     }
     histories {
         claims_and_reports_at_once_are_linearizable [G3 C1 C2 C4 C5 T5 T6],
@@ -304,6 +606,7 @@ scenario_list! { $
         a_snapshot_without_a_cap_leaves_no_task_out [S1 S3],
         a_snapshot_of_a_new_run_has_its_first_event_only [S1 S3],
         a_snapshot_follows_every_change_of_a_task [S1 S3],
+        a_snapshot_follows_every_call_that_writes [S1 G3],
     }
     order {
         runs_are_listed_newest_first_whatever_the_clock_says [G6 R2],

@@ -46,6 +46,7 @@ reads! {
     list_agent_states(stage.run_id) of stage;
     get_task(stage.task(1)) of stage;
     list_tasks(ListTasks::new(stage.run_id)) of stage;
+    waiting_reason(stage.waiting(6)) of stage;
     latest_attempt(stage.task(1)) of stage;
     recent_attempts(stage.run_id, 12) of stage;
     list_attempts(ListAttempts::new(stage.run_id)) of stage;

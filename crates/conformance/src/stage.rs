@@ -1,11 +1,13 @@
 //! A run that is prepared for every call, with ids that follow from a number, so that two stages can be
 //! compared.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 use runstore_core::{
-    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, ClaimToken, EventDraft, FinishReport,
-    ManualClock, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunId,
-    RunUpdate, SaveAgentState, Store, TaskDraft, TaskId, TaskPlan, Uuid,
+    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, ClaimRequest, ClaimToken, EventDraft,
+    FinishReport, ManualClock, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent,
+    NewRun, RunId, RunUpdate, SaveAgentState, Store, TaskDraft, TaskId, TaskPlan, Timestamp, Uuid,
 };
 use serde_json::json;
 use tokio::try_join;
@@ -15,13 +17,16 @@ use crate::context::start;
 use crate::dump::Dump;
 use crate::world;
 
-/// A run with seven tasks and records of every kind, and another run beside it.
+/// A run with seven tasks and records of every kind, and a run beside it whose tasks wait.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
     seed: u64,
     /// The run.
     pub(crate) run_id: RunId,
-    /// Another run, with pending tasks.
+    /// The other run. Of its tasks the first is claimed with a lease that holds; the second and third
+    /// with one that has run out, and the third may not be claimed again; the fourth is pending, and the
+    /// sixth depends on it. The fifth is the first of the whole store for a claim: no stage before has
+    /// one of that priority, and those after it are not due before their instants.
     pub(crate) bystander: RunId,
     /// The claim on the fourth task, which is held. So is one on the fifth.
     pub(crate) held: ClaimToken,
@@ -58,9 +63,9 @@ impl<'a> Stages<'a> {
             self.clock.set(start());
             self.ready = try_join_all(seeds.map(|seed| Stage::prepare(self.store, seed))).await?;
         }
-        // What a call writes from here on shows by its time.
-        self.clock.set(start().saturating_add_micros(1_000_000));
-        world::first(self.ready.split_off(self.ready.len().saturating_sub(1)))
+        let stage = world::first(self.ready.split_off(self.ready.len().saturating_sub(1)))?;
+        stage.begin(self.clock);
+        Ok(stage)
     }
 }
 
@@ -69,8 +74,23 @@ impl Stage {
     pub(crate) async fn set(store: &dyn Store, clock: &ManualClock) -> Outcome<Self> {
         clock.set(start());
         let stage = Self::prepare(store, 1).await?;
-        clock.set(start().saturating_add_micros(1_000_000));
+        stage.begin(clock);
         Ok(stage)
+    }
+
+    /// Puts the clock at the instant of the stage, at which its calls are made: what they write shows by
+    /// its time.
+    pub(crate) fn begin(&self, clock: &ManualClock) {
+        clock.set(self.instant());
+    }
+
+    fn instant(&self) -> Timestamp {
+        instant(self.seed)
+    }
+
+    /// Long after its instant.
+    pub(crate) fn later(&self) -> Timestamp {
+        self.instant().saturating_add(LONG)
     }
 
     async fn prepare(store: &dyn Store, seed: u64) -> Outcome<Self> {
@@ -95,11 +115,43 @@ impl Stage {
             |run_id, count, first| TaskPlan::new(run_id, stage.named(world::drafts(count), first));
         try_join!(
             store.append_tasks(plan(stage.run_id, 7, 11)),
-            store.append_tasks(plan(stage.bystander, 2, 101)),
+            store.append_tasks(TaskPlan::new(stage.bystander, stage.waiting_drafts())),
         )?;
         stage.claim_and_settle(store).await?;
+        stage.claim_with_leases(store).await?;
         stage.write_journal(store).await?;
         Ok(stage)
+    }
+
+    fn waiting_drafts(&self) -> Vec<TaskDraft> {
+        let drafts = (1..).zip(self.named(world::drafts(6), 101));
+        let drafts = drafts.map(|(position, draft)| match position {
+            3 => draft.with_max_attempts(1_u32),
+            5 => draft
+                .with_priority(first_priority(self.seed))
+                .with_not_before(self.instant()),
+            6 => draft.with_depends_on([self.waiting(4)]),
+            _ => draft,
+        });
+        drafts.collect()
+    }
+
+    /// The first three tasks of the other run are claimed; the leases of the last two run out before any
+    /// stage's instant.
+    async fn claim_with_leases(&self, store: &dyn Store) -> Outcome {
+        let short = Duration::from_millis(1);
+        for (position, lease) in [(1, LONG / 2), (2, short), (3, short)] {
+            let request = ClaimRequest::of_run(self.bystander)
+                .with_worker("w")
+                .with_lease(lease);
+            let claim = store.claim_next_task(request).await?;
+            check_eq!(
+                claim.map(|claim| claim.token()),
+                Some(self.leased(position)),
+                "the token of claim {position} with a lease"
+            );
+        }
+        Ok(())
     }
 
     /// The first task is completed by a report, the second blocked, the third abandoned; the fourth and
@@ -163,6 +215,19 @@ impl Stage {
         self.id(10 + position).into()
     }
 
+    /// The id of the task at that position of the other run.
+    pub(crate) fn waiting(&self, position: u16) -> TaskId {
+        self.id(100 + position).into()
+    }
+
+    /// The claim on the task at that position of the other run, for the first three.
+    pub(crate) fn leased(&self, position: u16) -> ClaimToken {
+        ClaimToken {
+            task_id: self.waiting(position),
+            attempt_number: 1,
+        }
+    }
+
     /// The id of that number. Numbers below 200 are the stage's own.
     pub(crate) fn id(&self, number: u16) -> Uuid {
         id(self.seed, number)
@@ -184,17 +249,37 @@ impl Stage {
         Ok(())
     }
 
-    /// All that can be read of the stage, with the run that `create_run` makes there. The ids are told
-    /// without the seed, so that the dumps of two stages compare.
+    /// All that can be read of the stage, with the run that `create_run` makes there. Ids, times and
+    /// priorities are told without the seed, so that the dumps of two stages compare.
     pub(crate) async fn dump(&self, store: &dyn Store) -> Outcome<Dump> {
         let runs = [self.run_id, self.bystander, self.id(200).into()];
         let prefix = |seed: u64| {
             let text = id(seed, 0).to_string();
             text.chars().take(19).collect::<String>()
         };
+        let names = |seed| {
+            let at = instant(seed);
+            let (at, later) = (at.to_string(), at.saturating_add(LONG).to_string());
+            [prefix(seed), at, later, first_priority(seed).to_string()]
+        };
         let dump = Dump::of_runs(store, &runs).await?;
-        Ok(dump.renamed(&prefix(self.seed), &prefix(0)))
+        let pairs = names(self.seed).into_iter().zip(names(0));
+        Ok(pairs.fold(dump, |dump, (own, common)| dump.renamed(&own, &common)))
     }
+}
+
+/// How long the leases and delays last that stages and their calls name.
+pub(crate) const LONG: Duration = Duration::from_secs(100 * 24 * 60 * 60);
+
+/// The instant of the stage: each has one of its own.
+fn instant(seed: u64) -> Timestamp {
+    start().saturating_add(Duration::from_secs(1 + seed))
+}
+
+/// The priority of the task that comes first in the store at the instant of the stage.
+fn first_priority(seed: u64) -> i32 {
+    // Of a form of its own, so that it can be found in the text of a dump.
+    1_234_000_000 + i32::try_from(seed).unwrap_or(i32::MAX - 1_234_000_000)
 }
 
 fn id(seed: u64, number: u16) -> Uuid {

@@ -1,14 +1,16 @@
 //! Every call of the trait that writes, as it is made on a [`Stage`].
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use runstore_core::{
-    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, ClaimRequest, CompleteTask, EventDraft,
-    FinishOutcome, FinishReport, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent,
-    NewRun, Result, RunUpdate, SaveAgentState, Store, TaskPlan,
+    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, ClaimRequest, CompleteTask, Dependency,
+    EventDraft, FinishOutcome, FinishReport, Heartbeat, NewApproval, NewArtifact, NewAttempt,
+    NewCheckpoint, NewEvent, NewRun, Result, RunUpdate, SaveAgentState, Store, TaskDraft, TaskPlan,
 };
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::stage::{LONG, Stage};
 use crate::world::drafts;
 
 /// A call that writes. Each changes what can be read of its stage.
@@ -85,17 +87,47 @@ writes! {
             stage.run_id,
             stage.named(drafts(3), 201),
         ));
+        "replace_pending_tasks by tasks that wait": |store, stage| {
+            store.replace_pending_tasks(TaskPlan::new(stage.run_id, that_wait(stage)))
+        };
+        "append_tasks that wait": |store, stage| {
+            store.append_tasks(TaskPlan::new(stage.run_id, that_wait(stage)))
+        };
         "complete_task": |store, stage| store.complete_task(CompleteTask::new(stage.task(4), "new"));
+        "complete_task that another waits for": |store, stage| {
+            store.complete_task(CompleteTask::new(stage.waiting(4), "new"))
+        };
         "block_task": |store, stage| {
             store.block_task(BlockTask::new(stage.task(6)).with_blocker_signature("new"))
         };
         "abandon_task": |store, stage| store.abandon_task(AbandonTask::new(stage.task(2)));
         "requeue_task": |store, stage| store.requeue_task(stage.task(1));
         "requeue_in_progress_tasks": |store, stage| store.requeue_in_progress_tasks(stage.run_id);
+        "requeue_in_progress_tasks, one of them used up": |store, stage| {
+            store.requeue_in_progress_tasks(stage.bystander)
+        };
+        "requeue_expired_tasks": |store, stage| store.requeue_expired_tasks(Some(stage.bystander));
     }
     /// Claims and their ends.
     CLAIMS {
         "claim_next_task": |store, stage| store.claim_next_task(ClaimRequest::of_run(stage.run_id));
+        "claim_next_task with a lease": |store, stage| {
+            store.claim_next_task(with_lease(ClaimRequest::of_run(stage.bystander)))
+        };
+        "claim_next_task of any run": |store, _stage| {
+            store.claim_next_task(with_lease(ClaimRequest::of_any_run()))
+        };
+        "claim_tasks": |store, stage| store.claim_tasks(ClaimRequest::of_run(stage.run_id), 2);
+        "claim_tasks, new, expired and used up": |store, stage| {
+            store.claim_tasks(with_lease(ClaimRequest::of_run(stage.bystander)), 5)
+        };
+        "claim_or_wait": |store, stage| {
+            store.claim_or_wait(ClaimRequest::of_run(stage.run_id), Duration::ZERO)
+        };
+        "claim_or_wait for any run": |store, _stage| {
+            store.claim_or_wait(with_lease(ClaimRequest::of_any_run()), LONG)
+        };
+        "heartbeat": |store, stage| store.heartbeat(Heartbeat::new(stage.leased(1), LONG));
         "finish_task, completed": |store, stage| {
             store.finish_task(stage.held, report(stage, FinishOutcome::Completed {
                 summary: "new".to_owned(),
@@ -114,7 +146,17 @@ writes! {
             }))
         };
         "finish_task, released": |store, stage| {
-            store.finish_task(stage.held, report(stage, FinishOutcome::Released))
+            store.finish_task(stage.held, report(stage, FinishOutcome::Released { delay: None }))
+        };
+        "finish_task, released with a delay": |store, stage| {
+            store.finish_task(stage.leased(1), report(stage, FinishOutcome::Released {
+                delay: Some(LONG),
+            }))
+        };
+        "finish_task, released and used up": |store, stage| {
+            store.finish_task(stage.leased(3), report(stage, FinishOutcome::Released {
+                delay: None,
+            }))
         };
     }
     /// On the journal, without a fence and with one.
@@ -149,6 +191,25 @@ writes! {
                 .with_fence(stage.held),
         );
     }
+}
+
+/// Three drafts that wait: for each other, for a completed task, for a time; of several priorities.
+fn that_wait(stage: &Stage) -> Vec<TaskDraft> {
+    let drafts = (0_u16..).zip(stage.named(drafts(3), 201));
+    let drafts = drafts.map(|(index, draft)| match index {
+        0 => draft
+            .with_priority(-1)
+            .with_not_before(stage.later())
+            .with_key("first")
+            .with_depends_on([Dependency::from(stage.task(1)), Dependency::from(2)]),
+        1 => draft.with_max_attempts(3_u32).with_depends_on(["first"]),
+        _ => draft.with_priority(7),
+    });
+    drafts.collect()
+}
+
+fn with_lease(request: ClaimRequest) -> ClaimRequest {
+    request.with_worker("new").with_lease(LONG)
 }
 
 fn attempt(stage: &Stage) -> AttemptReport {

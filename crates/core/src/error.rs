@@ -226,6 +226,14 @@ impl fmt::Display for Error {
                 )?;
                 match current {
                     Some(TaskStanding {
+                        status: TaskStatus::InProgress,
+                        attempt_count,
+                        lease_expires_at: Some(expires),
+                        ..
+                    }) if attempt_count == attempt_number => {
+                        write!(formatter, "its lease ran out at {expires}")
+                    }
+                    Some(TaskStanding {
                         status,
                         attempt_count,
                         ..

@@ -2,7 +2,8 @@
 //! [`Clock`], and the rules that every backend shares.
 //!
 //! - Callers want the [`Store`] trait, the records and the structs that its calls take.
-//! - Authors of backends want [`rules`] too, and [`WriteQueue`] where callers are to share a commit.
+//! - Authors of backends want [`rules`] too, [`WriteQueue`] where callers are to share a commit, and
+//!   [`claim_or_wait`] with its [`WakeHub`].
 
 mod clock;
 mod error;
@@ -16,10 +17,11 @@ pub mod rules;
 mod store;
 mod time;
 mod url;
+mod waiting;
 mod words;
 mod write_queue;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use error::{Cause, Error, Outcome, Result};
 pub use ids::{
     ApprovalId, ArtifactId, AttemptId, CheckpointId, EventId, RecordKind, RunId, TaskId,
@@ -28,20 +30,21 @@ pub use info::{Durability, StoreInfo};
 pub use page::{Cursor, Page, PageRequest};
 pub use params::{
     AbandonTask, ArtifactDraft, AttemptReport, BlockTask, Change, ClaimRequest, CompleteTask,
-    EventDraft, FinishOutcome, FinishReport, ListApprovals, ListArtifacts, ListAttempts,
-    ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact, NewAttempt,
-    NewCheckpoint, NewEvent, NewRun, RunUpdate, SaveAgentState, SnapshotRequest, TaskDraft,
-    TaskPlan,
+    Dependency, EventDraft, FinishOutcome, FinishReport, Heartbeat, ListApprovals, ListArtifacts,
+    ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact,
+    NewAttempt, NewCheckpoint, NewEvent, NewRun, RunUpdate, SaveAgentState, SnapshotRequest,
+    TaskDraft, TaskPlan,
 };
 pub use records::{
     AgentState, Approval, Artifact, Checkpoint, Claim, ClaimToken, Event, Run, RunSnapshot,
-    SnapshotCounts, Task, TaskAttempt, TaskStanding,
+    SnapshotCounts, Task, TaskAttempt, TaskStanding, UnmetDependency, WaitingReason,
 };
 pub use store::Store;
 pub use time::Timestamp;
 pub use url::StoreUrl;
 #[doc(no_inline)]
 pub use uuid::Uuid;
+pub use waiting::{WaitSource, WakeHub, Wakes, claim_or_wait};
 pub use words::{
     AgentRole, ApprovalSource, ApprovalVerdict, AttemptStatus, RunStatus, TaskStatus,
     UnknownTaskStatus,

@@ -1,16 +1,18 @@
 //! The trait that every backend implements; its documentation is the contract.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 #[expect(unused_imports, reason = "named by links in the contract")]
 use crate::Error;
 use crate::{
     AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
-    Claim, ClaimRequest, ClaimToken, CompleteTask, Event, FinishReport, ListApprovals,
+    Claim, ClaimRequest, ClaimToken, CompleteTask, Event, FinishReport, Heartbeat, ListApprovals,
     ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval,
     NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result, Run, RunId,
     RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, StoreInfo, Task, TaskAttempt, TaskId,
-    TaskPlan,
+    TaskPlan, Timestamp, WaitingReason,
 };
 
 #[doc = include_str!("contract.md")]
@@ -57,11 +59,11 @@ pub trait Store: Send + Sync + 'static {
     /// Lists the records of a run in order of the role's word (A2, G7).
     async fn list_agent_states(&self, run_id: RunId) -> Result<Vec<AgentState>>;
 
-    /// Abandons what is pending or in progress and makes the drafts the plan (T1, G9); returns the new
+    /// Abandons what is pending or in progress and makes the drafts the plan (T1, C9, G9); returns the new
     /// tasks in order.
     async fn replace_pending_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>>;
 
-    /// Adds the drafts at the end of the plan (T2, G9); returns the new tasks in order.
+    /// Adds the drafts at the end of the plan (T2, C9, G9); returns the new tasks in order.
     async fn append_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>>;
 
     /// Reads a task (T3, G7).
@@ -79,17 +81,39 @@ pub trait Store: Send + Sync + 'static {
     /// Abandons a task without a token (C6, T4) and returns it.
     async fn abandon_task(&self, abandon: AbandonTask) -> Result<Task>;
 
-    /// Makes a task that is not pending pending again (T6, C6) and returns it.
+    /// Makes a task that is not pending pending again (T6, C6, C8) and returns it.
     async fn requeue_task(&self, task_id: TaskId) -> Result<Task>;
 
-    /// Makes every task in progress pending again, for a resume after a crash (T5), and returns how
-    /// many there were.
+    /// Makes every task in progress pending again, for a resume after a crash (T5, C8), and returns how
+    /// many are.
     async fn requeue_in_progress_tasks(&self, run_id: RunId) -> Result<u64>;
 
-    /// Claims the next task (C1 to C3, G7); `None` if nothing is claimable.
+    /// Makes the tasks pending again whose lease has run out (T7, C8), of a run or, without one, of all,
+    /// and returns how many are.
+    async fn requeue_expired_tasks(&self, run_id: Option<RunId>) -> Result<u64>;
+
+    /// Tells why a task waits, or that it does not (C9, G7).
+    async fn waiting_reason(&self, task_id: TaskId) -> Result<WaitingReason>;
+
+    /// Claims the next task of a run, or of any (C1 to C3, C7 to C10, G7); `None` if nothing is claimable.
     async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>>;
 
-    /// Ends a claim with its report, in one change, and returns the task (C4, C5). An id in the report
+    /// Claims the next tasks, at most `limit` (C10), from 1 to
+    /// [`MAX_CLAIMS`](crate::limits::MAX_CLAIMS); none if nothing is claimable.
+    async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>>;
+
+    /// Claims the next task and waits for one if there is none (C11), at most for `timeout`, which is up
+    /// to [`MAX_DURATION`](crate::limits::MAX_DURATION). Dropped while it waits, it has claimed nothing.
+    async fn claim_or_wait(
+        &self,
+        request: ClaimRequest,
+        timeout: Duration,
+    ) -> Result<Option<Claim>>;
+
+    /// Extends the lease of a claim and returns its end (C7); `None` if the claim has no lease.
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<Option<Timestamp>>;
+
+    /// Ends a claim with its report, in one change, and returns the task (C4, C5, C8). An id in the report
     /// that is taken by other content is `AlreadyExists` (G9).
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task>;
 

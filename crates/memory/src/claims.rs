@@ -1,8 +1,10 @@
-//! Claims (clauses C1 to C5).
+//! Claims (clauses C1 to C5, C7, C8 and C10).
 
+use runstore_core::rules::claims::{Extension, Offer};
+use runstore_core::rules::tasks::Changed;
 use runstore_core::rules::{claims, create, tasks};
 use runstore_core::{
-    Claim, ClaimRequest, ClaimToken, FinishReport, Result, RunId, Task, Timestamp,
+    Claim, ClaimRequest, ClaimToken, FinishReport, Heartbeat, Result, RunId, Task, Timestamp,
 };
 
 use crate::state::State;
@@ -13,11 +15,53 @@ impl State {
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Option<Claim>> {
-        let Some(first) = self.run(request.run_id)?.first_claimable() else {
-            return Ok(None);
-        };
-        let task = self.put_task(tasks::claimed(first.clone(), now)?)?;
-        Ok(Some(Claim { task }))
+        Ok(self.claim_tasks(request, 1, now)?.pop())
+    }
+
+    pub(crate) fn claim_tasks(
+        &mut self,
+        request: &ClaimRequest,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>> {
+        let scope = request.run_id;
+        self.take_up_due(scope, now)?;
+        let mut claimed = Vec::new();
+        while claimed.len() < limit as usize
+            && let Some(task_id) = self.queue_of(scope)?.first()
+        {
+            let unmet = self.scheduled.get(&task_id).map_or(0, |task| task.unmet);
+            match claims::offer(self.get_task(task_id)?, unmet, request, now)? {
+                Offer::Taken(task) => {
+                    let task = self.put_task(task, now)?;
+                    claimed.push(Claim { task });
+                }
+                Offer::Exhausted(task, event) => {
+                    let event = Some(event);
+                    self.put_changed(Changed { task, event }, now)?;
+                }
+                Offer::NotYet(_) => self.put_into_place(task_id, now)?,
+            }
+        }
+        Ok(claimed)
+    }
+
+    pub(crate) fn heartbeat(
+        &mut self,
+        beat: Heartbeat,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let Heartbeat { token, lease, .. } = beat;
+        let extension = claims::extended(token, self.standing(token.task_id), lease, now)?;
+        if let Extension::Extended(expires) = extension {
+            let task = Task {
+                lease_expires_at: Some(expires),
+                updated_at: now,
+                ..self.get_task(token.task_id)?
+            };
+            self.put_task(task, now)?;
+        }
+        Ok(extension.until())
     }
 
     pub(crate) fn finish_task(
@@ -69,7 +113,7 @@ impl State {
             self.push_record(run_id, |run| &mut run.artifacts, artifact)?;
         }
         self.run_mut(run_id)?.finished.insert(token);
-        self.put_task(finished)
+        self.put_changed(finished, now)
     }
 
     /// Checks that the task of the claim is still there, before anything else is looked up.

@@ -25,6 +25,7 @@ mod claims;
 mod config;
 mod journal;
 mod runs;
+mod schedule;
 mod snapshot;
 mod state;
 mod store;

@@ -1,13 +1,15 @@
 //! What the store holds, and how records are found in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use runstore_core::rules::retry::{self, Created};
 use runstore_core::{
     AgentRole, AgentState, Approval, Artifact, Checkpoint, ClaimToken, Cursor, Error, Event, Page,
     PageRequest, RecordKind, Result, Run, RunId, Task, TaskAttempt, TaskId, TaskStanding,
-    TaskStatus, Uuid,
+    Timestamp, Uuid, Wakes,
 };
+
+use crate::schedule::{Queue, Scheduled};
 
 /// All runs, in creation order.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +19,12 @@ pub(crate) struct State {
     run_numbers: HashMap<RunId, u64>,
     /// In which run, and at which index of its list, each record is that can be named by an id.
     places: HashMap<(RecordKind, Uuid), (RunId, usize)>,
+    pub(crate) scheduled: HashMap<TaskId, Scheduled>,
+    pub(crate) last_task_number: u64,
+    /// Of all runs.
+    pub(crate) queue: Queue,
+    /// What the call in hand changed for those who wait for a claim.
+    pub(crate) wakes: Wakes,
 }
 
 /// A run with everything below it. The lists are in creation order and only ever grow.
@@ -26,8 +34,7 @@ pub(crate) struct RunState {
     pub(crate) agents: BTreeMap<AgentRole, AgentState>,
     /// Ordered by position: the task at position `p` is at index `p - 1`.
     pub(crate) tasks: Vec<Task>,
-    /// The positions of the pending tasks.
-    claimable: BTreeSet<u64>,
+    pub(crate) queue: Queue,
     /// The claims that ended with a report (clause C5).
     pub(crate) finished: HashSet<ClaimToken>,
     pub(crate) attempts: Vec<TaskAttempt>,
@@ -66,6 +73,11 @@ impl State {
             .map(|(number, run)| (*number, run))
     }
 
+    /// In creation order.
+    pub(crate) fn run_ids(&self) -> Vec<RunId> {
+        self.runs.values().map(|state| state.run.id).collect()
+    }
+
     pub(crate) fn insert_run(&mut self, run: Run) -> &mut RunState {
         self.last_run_number += 1;
         let number = self.last_run_number;
@@ -74,7 +86,7 @@ impl State {
             run,
             agents: BTreeMap::new(),
             tasks: Vec::new(),
-            claimable: BTreeSet::new(),
+            queue: Queue::default(),
             finished: HashSet::new(),
             attempts: Vec::new(),
             events: Vec::new(),
@@ -87,8 +99,12 @@ impl State {
     pub(crate) fn remove_run(&mut self, run_id: RunId) -> Result<()> {
         let number = self.run_numbers.remove(&run_id);
         let removed = number.and_then(|number| self.runs.remove(&number));
-        removed.ok_or_else(|| Error::not_found(RecordKind::Run, run_id))?;
+        let removed = removed.ok_or_else(|| Error::not_found(RecordKind::Run, run_id))?;
+        for task in &removed.tasks {
+            self.unschedule(task.id);
+        }
         self.places.retain(|_, (of, _)| *of != run_id);
+        self.wakes.gone(run_id);
         Ok(())
     }
 
@@ -112,25 +128,21 @@ impl State {
         self.find_task(task_id).map(Task::standing)
     }
 
-    /// Adds a task at the position after the run's last.
-    pub(crate) fn push_task(&mut self, task: Task) -> Result<()> {
-        self.run_mut(task.run_id)?.claimable.insert(task.position);
-        self.push_record(task.run_id, |run| &mut run.tasks, task)?;
-        Ok(())
+    /// Adds a task, with so many unmet dependencies, at the position after the run's last.
+    pub(crate) fn push_task(&mut self, task: Task, unmet: u32, now: Timestamp) -> Result<()> {
+        let task = self.push_record(task.run_id, |run| &mut run.tasks, task)?;
+        self.schedule(&task, unmet, now)
     }
 
     /// Puts the changed task in its place and returns it.
-    pub(crate) fn put_task(&mut self, task: Task) -> Result<Task> {
+    pub(crate) fn put_task(&mut self, task: Task, now: Timestamp) -> Result<Task> {
+        let from = self.task(task.id)?.status;
         let run = self.run_mut(task.run_id)?;
-        if task.status == TaskStatus::Pending {
-            run.claimable.insert(task.position);
-        } else {
-            run.claimable.remove(&task.position);
-        }
         let place = index_of(task.position).and_then(|index| run.tasks.get_mut(index));
         if let Some(place) = place {
             place.clone_from(&task);
         }
+        self.reschedule(task.id, from, task.status, now)?;
         Ok(task)
     }
 
@@ -170,12 +182,6 @@ impl State {
             self.places.insert((T::KIND, id), (run_id, index));
         }
         Ok(record)
-    }
-}
-
-impl RunState {
-    pub(crate) fn first_claimable(&self) -> Option<&Task> {
-        self.tasks.get(index_of(*self.claimable.first()?)?)
     }
 }
 

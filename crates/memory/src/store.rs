@@ -1,15 +1,18 @@
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use runstore_core::rules::input::{Input, check_limit, check_word};
+use runstore_core::rules::input::{Input, check_claims, check_limit, check_timeout, check_word};
 use runstore_core::{
     AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
     Claim, ClaimRequest, ClaimToken, Clock, CompleteTask, Durability, Error, Event, FinishReport,
-    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
-    NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Outcome, Page, Result,
-    Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task,
-    TaskAttempt, TaskId, TaskPlan, Timestamp,
+    Heartbeat, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
+    ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Outcome,
+    Page, Result, Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store,
+    StoreInfo, Task, TaskAttempt, TaskId, TaskPlan, Timestamp, WaitSource, WaitingReason, WakeHub,
+    claim_or_wait,
 };
 
 use crate::MemoryOptions;
@@ -21,6 +24,8 @@ pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Arc<dyn Clock>,
     closed: Arc<AtomicBool>,
+    /// Those who wait for a claim, at whichever handle.
+    hub: Arc<WakeHub>,
 }
 
 impl MemoryStore {
@@ -37,6 +42,7 @@ impl MemoryStore {
             state: Arc::default(),
             clock: options.clock,
             closed: Arc::default(),
+            hub: Arc::default(),
         }
     }
 
@@ -47,6 +53,7 @@ impl MemoryStore {
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.clock),
             closed: Arc::default(),
+            hub: Arc::clone(&self.hub),
         }
     }
 
@@ -60,6 +67,7 @@ impl MemoryStore {
             state: Arc::new(Mutex::new(state)),
             clock: Arc::clone(&self.clock),
             closed: Arc::default(),
+            hub: Arc::default(),
         })
     }
 
@@ -85,7 +93,26 @@ impl MemoryStore {
         let mut state = self.lock()?;
         // Read under the lock, so that times agree with the order of calls if the clock runs forward.
         let now = self.clock.now();
-        write(&mut state, now)
+        let written = write(&mut state, now);
+        let wakes = std::mem::take(&mut state.wakes);
+        drop(state);
+        self.hub.wake(&wakes);
+        written
+    }
+}
+
+#[async_trait]
+impl WaitSource for MemoryStore {
+    async fn claim(&self, request: ClaimRequest) -> Result<Option<Claim>> {
+        self.claim_next_task(request).await
+    }
+
+    async fn next_due(&self, scope: Option<RunId>) -> Result<Option<Timestamp>> {
+        self.read(|state| Ok(state.queue_of(scope)?.next_due()))
+    }
+
+    async fn changed_elsewhere(&self) {
+        pending().await
     }
 }
 
@@ -106,6 +133,7 @@ impl Store for MemoryStore {
 
     async fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::SeqCst);
+        self.hub.wake_all();
         Ok(())
     }
 
@@ -196,9 +224,38 @@ impl Store for MemoryStore {
         self.write(|state, now| state.requeue_in_progress_tasks(run_id, now))
     }
 
+    async fn requeue_expired_tasks(&self, run_id: Option<RunId>) -> Result<u64> {
+        self.write(|state, now| state.requeue_expired_tasks(run_id, now))
+    }
+
+    async fn waiting_reason(&self, task_id: TaskId) -> Result<WaitingReason> {
+        self.read(|state| state.waiting_reason(task_id, self.clock.now()))
+    }
+
     async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
         request.check()?;
         self.write(|state, now| state.claim_next_task(&request, now))
+    }
+
+    async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
+        request.check()?;
+        check_claims(limit)?;
+        self.write(|state, now| state.claim_tasks(&request, limit, now))
+    }
+
+    async fn claim_or_wait(
+        &self,
+        request: ClaimRequest,
+        timeout: Duration,
+    ) -> Result<Option<Claim>> {
+        request.check()?;
+        check_timeout(timeout)?;
+        claim_or_wait(self, &self.hub, &*self.clock, request, timeout).await
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<Option<Timestamp>> {
+        beat.check()?;
+        self.write(|state, now| state.heartbeat(beat, now))
     }
 
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {

@@ -1,13 +1,19 @@
-//! Claims (clauses C1 to C5).
+//! Claims (clauses C1 to C5, C7, C8 and C10).
 
+use runstore_core::rules::claims::{Extension, Offer};
+use runstore_core::rules::schedule::Place;
+use runstore_core::rules::tasks::Changed;
 use runstore_core::rules::{claims, create, tasks};
 use runstore_core::{
-    Claim, ClaimRequest, ClaimToken, FinishReport, Result, Task, TaskId, TaskStatus, Timestamp,
+    Claim, ClaimRequest, ClaimToken, Error, FinishReport, Heartbeat, RecordKind, Result, Task,
+    Timestamp,
 };
 
+use crate::error;
+use crate::parts::TaskState;
+use crate::schedule::Indexed;
 use crate::schema::Tables;
 use crate::table::Writing;
-use crate::tasks::tasks_in;
 
 impl Tables<Writing<'_>> {
     pub(crate) fn claim_next_task(
@@ -15,16 +21,77 @@ impl Tables<Writing<'_>> {
         request: &ClaimRequest,
         now: Timestamp,
     ) -> Result<Option<Claim>> {
-        self.check_run(request.run_id)?;
-        let pending = tasks_in(request.run_id, TaskStatus::Pending);
-        let first = self.tasks_by_status.rows(pending)?.next().transpose()?;
-        let Some((_, task_id)) = first else {
-            return Ok(None);
-        };
-        let task = self.indexed_task(TaskId::from(task_id), TaskStatus::Pending)?;
-        let task = tasks::claimed(task, now)?;
-        self.put_changed(TaskStatus::Pending, &task)?;
-        Ok(Some(Claim { task }))
+        Ok(self.claim_tasks(request, 1, now)?.pop())
+    }
+
+    pub(crate) fn claim_tasks(
+        &mut self,
+        request: &ClaimRequest,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>> {
+        self.check_scope(request.run_id)?;
+        self.take_up_due(request.run_id, now)?;
+        let mut claimed = Vec::new();
+        for (was, offer) in self.offers(request, limit as usize, now)? {
+            match offer {
+                Offer::Taken(task) => {
+                    self.put_changed(&was, &task, now)?;
+                    claimed.push(Claim { task });
+                }
+                Offer::Exhausted(task, event) => {
+                    let event = Some(event);
+                    self.put_with_event(&was, Changed { task, event }, now)?;
+                }
+                Offer::NotYet(place) => self.put_into_place(was.slot, was.place, place)?,
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// What becomes of the tasks that a claim comes to, up to the last that it takes. All of it is
+    /// decided before the first change: a batch goes on after a refusal, and would keep what was changed.
+    fn offers(
+        &self,
+        request: &ClaimRequest,
+        wanted: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(Indexed, Offer)>> {
+        let mut offers = Vec::new();
+        let mut taken = 0;
+        for task_id in self.ready_tasks(request.run_id)? {
+            let task_id = task_id?;
+            let state = self.task_states.get(task_id.as_uuid())?;
+            let (task, was) = self.with_plan(task_id, state)?;
+            if was.place != Place::Ready {
+                return Err(error::contradicted(self.ready.name(), &task_id));
+            }
+            let offer = claims::offer(task, was.unmet, request, now)?;
+            taken += usize::from(matches!(offer, Offer::Taken(_)));
+            offers.push((was, offer));
+            if taken == wanted {
+                break;
+            }
+        }
+        Ok(offers)
+    }
+
+    pub(crate) fn heartbeat(
+        &mut self,
+        beat: Heartbeat,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let Heartbeat { token, lease, .. } = beat;
+        let state = self.task_states.find(token.task_id.as_uuid())?;
+        let standing = state.as_ref().map(TaskState::standing);
+        let extension = claims::extended(token, standing, lease, now)?;
+        if let (Extension::Extended(until), Some(mut state)) = (extension, state) {
+            let was = self.indexed(token.task_id, &state)?;
+            state.lease_expires_at = Some(until);
+            state.updated_at = now;
+            self.put_state(&was, &state, now)?;
+        }
+        Ok(extension.until())
     }
 
     pub(crate) fn finish_task(
@@ -37,9 +104,10 @@ impl Tables<Writing<'_>> {
         if self.finished_claims.contains(claim)? {
             return self.get_task(token.task_id);
         }
-        claims::check_held(token, self.find_standing(token.task_id)?)?;
-        let task = self.get_task(token.task_id)?;
-        let (run_id, from) = (task.run_id, task.status);
+        let found = self.find_for_change(token.task_id)?;
+        claims::check_held(token, found.as_ref().map(|(task, _)| task.standing()))?;
+        let (task, was) = found.ok_or_else(|| Error::not_found(RecordKind::Task, token.task_id))?;
+        let run_id = task.run_id;
 
         let number = token.attempt_number;
         let attempt = create::attempt(run_id, task.id, number, report.attempt, now);
@@ -72,7 +140,6 @@ impl Tables<Writing<'_>> {
             self.push_artifact(artifact)?;
         }
         self.finished_claims.put(claim, ())?;
-        self.put_changed(from, &finished)?;
-        Ok(finished)
+        self.put_with_event(&was, finished, now)
     }
 }

@@ -5,9 +5,8 @@ use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
 use redb::{Key, TypeName, Value};
-use runstore_core::{RunId, Task, TaskId, TaskStanding, TaskStatus, Timestamp, Uuid};
+use runstore_core::{TaskStatus, Uuid};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 /// A value of a table, and what it is read as.
 pub(crate) trait Stored: Value + 'static {
@@ -113,103 +112,19 @@ pub(crate) const fn status_number(status: TaskStatus) -> u8 {
     }
 }
 
-/// The part of a task that never changes. It is kept apart because what a claim and a completion cost is
-/// the size of the value that they write.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TaskPlanned {
-    title: String,
-    objective: String,
-    acceptance_criteria: Vec<String>,
-    verification_steps: Vec<String>,
-    allowed_paths: Vec<String>,
-    created_at: Timestamp,
-}
-
-/// The part of a task that changes, with its place, so that an index can be kept without the other part.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TaskState {
-    pub(crate) run_id: RunId,
-    position: u64,
-    status: TaskStatus,
-    attempt_count: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    implementation_summary: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    blocker_signature: Option<String>,
-    updated_at: Timestamp,
-}
-
-impl From<&Task> for TaskPlanned {
-    fn from(task: &Task) -> Self {
-        Self {
-            title: task.title.clone(),
-            objective: task.objective.clone(),
-            acceptance_criteria: task.acceptance_criteria.clone(),
-            verification_steps: task.verification_steps.clone(),
-            allowed_paths: task.allowed_paths.clone(),
-            created_at: task.created_at,
-        }
-    }
-}
-
-impl From<&Task> for TaskState {
-    fn from(task: &Task) -> Self {
-        Self {
-            run_id: task.run_id,
-            position: task.position,
-            status: task.status,
-            attempt_count: task.attempt_count,
-            implementation_summary: task.implementation_summary.clone(),
-            blocker_signature: task.blocker_signature.clone(),
-            updated_at: task.updated_at,
-        }
-    }
-}
-
-impl TaskState {
-    /// What a token is held against.
-    pub(crate) const fn standing(&self) -> TaskStanding {
-        TaskStanding {
-            run_id: self.run_id,
-            status: self.status,
-            attempt_count: self.attempt_count,
-        }
-    }
-}
-
-/// The task of its two parts.
-pub(crate) fn task(id: TaskId, planned: TaskPlanned, state: TaskState) -> Task {
-    Task {
-        id,
-        run_id: state.run_id,
-        position: state.position,
-        title: planned.title,
-        objective: planned.objective,
-        acceptance_criteria: planned.acceptance_criteria,
-        verification_steps: planned.verification_steps,
-        allowed_paths: planned.allowed_paths,
-        status: state.status,
-        attempt_count: state.attempt_count,
-        implementation_summary: state.implementation_summary,
-        blocker_signature: state.blocker_signature,
-        created_at: planned.created_at,
-        updated_at: state.updated_at,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use runstore_core::{AgentState, Approval, Artifact, Checkpoint, Event, Run, TaskAttempt};
+    use serde::Serialize;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::parts::{TaskPlanned, TaskState};
 
     const ID: &str = "01234567-89ab-7def-8123-456789abcdef";
     const TIME: &str = "2026-03-01T10:00:01.000000Z";
 
-    /// A record as the first version of the format wrote it: it must read, and be written the same.
+    /// A record as the format has it: it must read, and be written the same.
     fn check<T: Serialize + DeserializeOwned + 'static>(written: &Value) {
         let bytes = serde_json::to_vec(written).unwrap();
         let record = Json::<T>::decode(&bytes).unwrap();
@@ -218,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_the_first_format_read_and_are_written_alike() {
+    fn records_of_the_format_read_and_are_written_alike() {
         check::<Run>(&json!({
             "id": ID, "goal": "g", "repoPath": "r", "status": "planning", "summary": null,
             "cycleCount": 0, "replanCount": 0, "currentTaskId": null,
@@ -232,12 +147,18 @@ mod tests {
             "title": "t", "objective": "o", "acceptanceCriteria": [], "verificationSteps": [],
             "allowedPaths": [], "createdAt": TIME,
         }));
-        check::<TaskState>(&json!({
-            "runId": ID, "position": 1, "status": "blocked", "attemptCount": 1,
-            "implementationSummary": "s", "blockerSignature": "b", "updatedAt": TIME,
+        check::<TaskPlanned>(&json!({
+            "title": "t", "objective": "o", "acceptanceCriteria": [], "verificationSteps": [],
+            "allowedPaths": [], "dependsOn": [ID], "maxAttempts": 3, "createdAt": TIME,
         }));
         check::<TaskState>(&json!({
-            "runId": ID, "position": 1, "status": "in_progress", "attemptCount": 1,
+            "runId": ID, "position": 1, "number": 7, "status": "pending", "attemptCount": 0,
+            "updatedAt": TIME,
+        }));
+        check::<TaskState>(&json!({
+            "runId": ID, "position": 1, "number": 7, "status": "blocked", "attemptCount": 1,
+            "priority": -1, "notBefore": TIME, "unmet": 2, "delayedUntil": TIME, "worker": "w",
+            "leaseExpiresAt": TIME, "implementationSummary": "s", "blockerSignature": "b",
             "updatedAt": TIME,
         }));
         check::<TaskAttempt>(&json!({
@@ -263,10 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn a_state_of_the_first_format_reads_as_one_without_a_number() {
+        let state = json!({
+            "runId": ID, "position": 1, "status": "in_progress", "attemptCount": 1,
+            "updatedAt": TIME,
+        });
+        let bytes = serde_json::to_vec(&state).unwrap();
+        assert_eq!(Json::<TaskState>::decode(&bytes).unwrap().number, 0);
+    }
+
+    #[test]
     fn a_field_of_a_later_version_is_passed_over() {
         let state = json!({
-            "runId": ID, "position": 1, "status": "pending", "attemptCount": 0, "updatedAt": TIME,
-            "priority": 7,
+            "runId": ID, "position": 1, "number": 1, "status": "pending", "attemptCount": 0,
+            "updatedAt": TIME, "later": 7,
         });
         let bytes = serde_json::to_vec(&state).unwrap();
         assert!(Json::<TaskState>::decode(&bytes).is_ok());

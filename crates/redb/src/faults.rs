@@ -2,41 +2,43 @@
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use redb::{Builder, ReadableDatabase, StorageBackend, TableDefinition};
 use runstore_core::{
-    ClaimRequest, Error, EventDraft, FinishReport, ListEvents, ListRuns, NewEvent, NewRun, Outcome,
-    Run, SnapshotRequest, Store, SystemClock, TaskDraft, TaskPlan, Uuid,
+    ClaimRequest, Error, EventDraft, FinishReport, Heartbeat, ListEvents, ListRuns, NewEvent,
+    NewRun, Outcome, Run, SnapshotRequest, Store, SystemClock, TaskDraft, TaskPlan, Uuid,
 };
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::RedbStore;
+use crate::audit::{Random, audit};
 
 /// What a disk writes as a whole or not at all.
 const SECTOR: usize = 512;
 
 /// A change on its way to the disk.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     Length(usize),
     Flush,
 }
 
 #[derive(Debug, Default)]
-struct Content {
-    bytes: Vec<u8>,
-    log: Vec<Change>,
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) log: Vec<Change>,
     fails: bool,
     held: bool,
 }
 
 /// A disk that keeps a log of its changes, can fail, and can be held in the middle of a flush.
 #[derive(Debug, Clone, Default)]
-struct Disk(Arc<(Mutex<Content>, Condvar)>);
+pub(crate) struct Disk(Arc<(Mutex<Content>, Condvar)>);
 
 impl Disk {
-    fn with<T>(&self, work: impl FnOnce(&mut Content) -> T) -> T {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Content) -> T) -> T {
         let changed = work(&mut self.0.0.lock().unwrap());
         self.0.1.notify_all();
         changed
@@ -61,7 +63,7 @@ impl Disk {
         self.with(|content| content.log.iter().filter(is_flush).count())
     }
 
-    fn open(&self) -> RedbStore {
+    pub(crate) fn open(&self) -> RedbStore {
         let database = Builder::new().create_with_backend(self.clone()).unwrap();
         crate::schema::prepare("the disk".as_ref(), &database).unwrap();
         RedbStore::start(database, Arc::new(SystemClock)).unwrap()
@@ -122,21 +124,9 @@ impl StorageBackend for Disk {
     }
 }
 
-/// Pseudo-random numbers, the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-}
-
 /// What the disk may hold if the power goes after these changes: all up to the last flush, and of those
 /// after it any part.
-fn after_power_loss(log: &[Change], random: &mut Random) -> Vec<u8> {
+pub(crate) fn after_power_loss(log: &[Change], random: &mut Random) -> Vec<u8> {
     let is_flush = |change: &Change| matches!(change, Change::Flush);
     let flushed = log.iter().rposition(is_flush).unwrap_or(0);
     let share = random.next() % 5;
@@ -162,18 +152,23 @@ async fn whatever_was_acknowledged_survives_a_loss_of_power() {
     let disk = Disk::default();
     let store = disk.open();
     let run = run_of(&store).await;
-    let drafts = (0..30).map(|n| TaskDraft::new(format!("task {n}"), "o"));
+    // Each waits for the one before it, or for none, in turn.
+    let drafts = (0..30).map(|n| {
+        let draft = TaskDraft::new(format!("task {n}"), "o").with_priority(n % 3);
+        let before = (n % 2 == 1).then(|| n as usize - 1);
+        draft.with_depends_on(before)
+    });
     store
         .append_tasks(TaskPlan::new(run.id, drafts))
         .await
         .unwrap();
     // How long the log was when so many tasks had been finished.
     let mut acknowledged = vec![disk.with(|content| content.log.len())];
-    while let Some(claim) = store
-        .claim_next_task(ClaimRequest::of_run(run.id))
-        .await
-        .unwrap()
-    {
+    let lease = Duration::from_secs(3600);
+    let request = ClaimRequest::of_run(run.id).with_lease(lease);
+    while let Some(claim) = store.claim_next_task(request.clone()).await.unwrap() {
+        let beat = Heartbeat::new(claim.token(), lease * 2);
+        store.heartbeat(beat).await.unwrap();
         let report = FinishReport::completed("x".repeat(300))
             .with_event(EventDraft::new("s", "finished", "m"));
         store.finish_task(claim.token(), report).await.unwrap();
@@ -183,7 +178,7 @@ async fn whatever_was_acknowledged_survives_a_loss_of_power() {
 
     let log = disk.with(|content| content.log.clone());
     let mut random = Random(0x2026_1122);
-    for end in (acknowledged[0]..=log.len()).step_by(7) {
+    for end in (acknowledged[0]..=log.len()).step_by(13) {
         let survivor = Disk::default();
         survivor.with(|content| content.bytes = after_power_loss(&log[..end], &mut random));
         let store = survivor.open();
@@ -198,6 +193,7 @@ async fn whatever_was_acknowledged_survives_a_loss_of_power() {
         assert_eq!(counts.attempts, counts.completed);
         assert_eq!(counts.events, counts.completed + 1);
         assert_eq!(counts.pending + counts.in_progress + counts.completed, 30);
+        store.read(audit).unwrap();
         store.increment_cycle(run.id).await.unwrap();
     }
 }

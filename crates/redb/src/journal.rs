@@ -8,7 +8,7 @@ use runstore_core::{
     Approval, ApprovalSource, Artifact, Checkpoint, ClaimToken, Cursor, Event, EventDraft,
     ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval,
     NewArtifact, NewAttempt, NewCheckpoint, NewEvent, Page, PageRequest, Result, RunId,
-    TaskAttempt, TaskId, Timestamp, Uuid,
+    TaskAttempt, TaskId, TaskStanding, Timestamp, Uuid,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -145,22 +145,30 @@ pub(crate) fn rows_of_page(request: PageRequest) -> usize {
         .map_or(usize::MAX, |limit| (limit as usize).saturating_add(1))
 }
 
-impl<A: Access> Tables<A> {
-    /// Checks that the task of the claim is still there, before anything else is looked up.
-    fn check_task_of_claim(&self, fence: Option<ClaimToken>) -> Result<()> {
-        match fence {
-            Some(token) if self.find_standing(token.task_id)?.is_none() => {
-                claims::check_held(token, None)
-            }
-            _ => Ok(()),
-        }
+/// Checks the fence of a write, if it has one, on a task that stands like this.
+fn check_fence(
+    fence: Option<ClaimToken>,
+    standing: Option<TaskStanding>,
+    run_id: RunId,
+) -> Result<()> {
+    match fence {
+        Some(token) => claims::check_fence(token, standing, run_id),
+        None => Ok(()),
     }
+}
 
-    fn check_fence(&self, fence: Option<ClaimToken>, run_id: RunId) -> Result<()> {
-        match fence {
-            Some(token) => claims::check_fence(token, self.find_standing(token.task_id)?, run_id),
-            None => Ok(()),
+impl<A: Access> Tables<A> {
+    /// How the task of a fence stands: looked up once, and handed on to [`check_fence`].
+    ///
+    /// # Errors
+    /// `StaleClaim` if its task is gone, before anything else is looked up.
+    fn standing_of_fence(&self, fence: Option<ClaimToken>) -> Result<Option<TaskStanding>> {
+        let Some(token) = fence else { return Ok(None) };
+        let standing = self.find_standing(token.task_id)?;
+        if standing.is_none() {
+            claims::check_held(token, None)?;
         }
+        Ok(standing)
     }
 
     pub(crate) fn latest_attempt(&self, task_id: TaskId) -> Result<Option<TaskAttempt>> {
@@ -246,14 +254,14 @@ impl<A: Access> Tables<A> {
 
 impl Tables<Writing<'_>> {
     pub(crate) fn add_attempt(&mut self, new: NewAttempt, now: Timestamp) -> Result<TaskAttempt> {
-        self.check_task_of_claim(new.fence)?;
+        let standing = self.standing_of_fence(new.fence)?;
         let run_id = self.task_state(new.task_id)?.run_id;
         let (task_id, number) = (new.task_id, new.attempt_number);
         let attempt = create::attempt(run_id, task_id, number, new.report, now);
         if let Some(repeated) = self.attempts.find_repeated(&attempt)? {
             return Ok(repeated);
         }
-        self.check_fence(new.fence, run_id)?;
+        check_fence(new.fence, standing, run_id)?;
         self.push_attempt(&attempt)?;
         Ok(attempt)
     }
@@ -265,13 +273,13 @@ impl Tables<Writing<'_>> {
     }
 
     pub(crate) fn add_event(&mut self, new: NewEvent, now: Timestamp) -> Result<Event> {
-        self.check_task_of_claim(new.fence)?;
+        let standing = self.standing_of_fence(new.fence)?;
         self.check_run(new.run_id)?;
         let event = create::event(new.run_id, 0, new.draft, now);
         if let Some(repeated) = self.events.find_repeated(&event)? {
             return Ok(repeated);
         }
-        self.check_fence(new.fence, new.run_id)?;
+        check_fence(new.fence, standing, new.run_id)?;
         self.push_event(event)
     }
 
@@ -293,13 +301,13 @@ impl Tables<Writing<'_>> {
     }
 
     pub(crate) fn add_artifact(&mut self, new: NewArtifact, now: Timestamp) -> Result<Artifact> {
-        self.check_task_of_claim(new.fence)?;
+        let standing = self.standing_of_fence(new.fence)?;
         self.check_run(new.run_id)?;
         let artifact = create::artifact(new.run_id, new.draft, now);
         if let Some(repeated) = self.artifacts.find_repeated(&artifact)? {
             return Ok(repeated);
         }
-        self.check_fence(new.fence, new.run_id)?;
+        check_fence(new.fence, standing, new.run_id)?;
         self.push_artifact(&artifact)?;
         Ok(artifact)
     }
@@ -324,13 +332,13 @@ impl Tables<Writing<'_>> {
         now: Timestamp,
     ) -> Result<Checkpoint> {
         let (run_id, fence) = (new.run_id, new.fence);
-        self.check_task_of_claim(fence)?;
+        let standing = self.standing_of_fence(fence)?;
         self.check_run(run_id)?;
         let checkpoint = create::checkpoint(new, now);
         if let Some(repeated) = self.checkpoints.find_repeated(&checkpoint)? {
             return Ok(repeated);
         }
-        self.check_fence(fence, run_id)?;
+        check_fence(fence, standing, run_id)?;
         self.checkpoints.push(run_id, &checkpoint)?;
         Ok(checkpoint)
     }

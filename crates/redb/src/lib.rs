@@ -45,9 +45,12 @@
 //! One file, created for its owner alone (mode 0600), as are missing folders (0700). While it is being
 //! created there is a second one beside it, with `.runstore-new` added to the name. A file that is not
 //! a store is refused as [`Incompatible`](runstore_core::Error::Incompatible) and left as it is; an
-//! empty one is made a store. After a crash, opening reads the whole file and repairs it. The format is
-//! described in `docs/formats.md`.
+//! empty one is made a store. After a crash, opening reads the whole file and repairs it. A store of
+//! an earlier format is converted when it is opened, in one transaction; one of a later format is refused.
+//! The format is described in `docs/formats.md`.
 
+#[cfg(test)]
+mod audit;
 mod claims;
 mod codec;
 mod config;
@@ -56,8 +59,14 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod file;
+#[cfg(test)]
+mod first_format;
 mod journal;
+mod parts;
+mod plans;
+mod queue;
 mod runs;
+mod schedule;
 mod schema;
 mod snapshot;
 mod store;

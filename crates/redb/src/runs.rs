@@ -26,6 +26,17 @@ impl<A: Access> Tables<A> {
         }
     }
 
+    /// Checks that there is such a run, if the call names one.
+    pub(crate) fn check_scope(&self, scope: Option<RunId>) -> Result<()> {
+        scope.map_or(Ok(()), |run_id| self.check_run(run_id))
+    }
+
+    /// All runs, in creation order.
+    pub(crate) fn run_ids(&self) -> Result<Vec<RunId>> {
+        let ids = self.runs_by_number.values(..)?;
+        ids.map(|id| id.map(RunId::from)).collect()
+    }
+
     pub(crate) fn get_run(&self, run_id: RunId) -> Result<Run> {
         let run = self.runs.find(run_id.as_uuid())?;
         run.ok_or_else(|| Error::not_found(RecordKind::Run, run_id))
@@ -119,7 +130,9 @@ impl Tables<Writing<'_>> {
         self.agents.remove_range(agents_of(run_id))?;
         self.runs_by_number.remove(number)?;
         self.run_numbers.remove(id)?;
-        self.runs.remove(id)
+        self.runs.remove(id)?;
+        self.wakes.gone(run_id);
+        Ok(())
     }
 
     pub(crate) fn save_agent_state(

@@ -6,18 +6,22 @@ use redb::{
     Database, MultimapTableHandle, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
     TableHandle,
 };
+use runstore_core::rules::schedule::Place;
 use runstore_core::{
-    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, Result, Run, TaskAttempt, Uuid,
+    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, PageRequest, Result, Run,
+    TaskAttempt, Timestamp, Uuid, Wakes,
 };
 
-use crate::codec::{Json, TaskPlanned, TaskState};
+use crate::codec::Json;
 use crate::error;
 use crate::journal::Journal;
+use crate::parts::{TaskPlanned, TaskState};
+use crate::queue::Queue;
 use crate::table::{Access, Reading, Table, Writing};
 use crate::writer;
 
 /// The version of the format that this version reads and writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The table that makes a file of redb a store.
 const META: &str = "runstore_meta";
@@ -25,6 +29,8 @@ const META: &str = "runstore_meta";
 const META_FORMAT: &str = "format";
 /// The entry of [`META`] with the number of the run that was created last.
 pub(crate) const META_LAST_RUN_NUMBER: &str = "last_run_number";
+/// The entry of [`META`] with the number of the task that was planned last, of whichever run.
+pub(crate) const META_LAST_TASK_NUMBER: &str = "last_task_number";
 
 /// All tables, within one transaction.
 pub(crate) struct Tables<A: Access> {
@@ -36,9 +42,14 @@ pub(crate) struct Tables<A: Access> {
     pub(crate) agents: Table<A, (Uuid, &'static [u8]), Json<AgentState>>,
     pub(crate) tasks: Table<A, Uuid, Json<TaskPlanned>>,
     pub(crate) task_states: Table<A, Uuid, Json<TaskState>>,
-    /// Keyed by run, status and position; every write that changes a status keeps it. The entries of
-    /// the pending tasks are the queue that claims are served from.
+    /// Keyed by run, status and position; every write that changes a status keeps it.
     pub(crate) tasks_by_status: Table<A, (Uuid, u8, u64), Uuid>,
+    /// What can be claimed, in the order of claims: by the priority, negated, then as planned.
+    pub(crate) ready: Queue<A>,
+    /// What can be claimed from a time on: by that time in microseconds, then as planned.
+    pub(crate) due: Queue<A>,
+    /// Keyed by a task and one that depends on it.
+    pub(crate) dependents: Table<A, (Uuid, Uuid), ()>,
     /// Keyed by task and number of the attempt: the claims that ended with a report (clause C5).
     pub(crate) finished_claims: Table<A, (Uuid, u32), ()>,
     pub(crate) attempts: Journal<A, TaskAttempt>,
@@ -48,6 +59,8 @@ pub(crate) struct Tables<A: Access> {
     pub(crate) artifacts: Journal<A, Artifact>,
     pub(crate) approvals: Journal<A, Approval>,
     pub(crate) checkpoints: Journal<A, Checkpoint>,
+    /// What the writes changed for those who wait for a claim; nothing where none writes.
+    pub(crate) wakes: Wakes,
 }
 
 impl<A: Access> Tables<A> {
@@ -61,6 +74,9 @@ impl<A: Access> Tables<A> {
             tasks: Table::new(access, "tasks"),
             task_states: Table::new(access, "task_states"),
             tasks_by_status: Table::new(access, "tasks_by_status"),
+            ready: Queue::new(access, "ready_by_run", "ready"),
+            due: Queue::new(access, "due_by_run", "due"),
+            dependents: Table::new(access, "dependents"),
             finished_claims: Table::new(access, "finished_claims"),
             attempts: Journal::new(access, "attempts", "attempt_ids"),
             attempts_by_task: Table::new(access, "attempts_by_task"),
@@ -68,11 +84,13 @@ impl<A: Access> Tables<A> {
             artifacts: Journal::new(access, "artifacts", "artifact_ids"),
             approvals: Journal::new(access, "approvals", "approval_ids"),
             checkpoints: Journal::new(access, "checkpoints", "checkpoint_ids"),
+            wakes: Wakes::default(),
         }
     }
 }
 
 impl Tables<Writing<'_>> {
+    /// Creates the tables that there are not, and writes the version of the format.
     fn create(&mut self) -> Result<()> {
         // Named one by one, so that a table that is left out here does not compile.
         let Self {
@@ -84,6 +102,9 @@ impl Tables<Writing<'_>> {
             tasks,
             task_states,
             tasks_by_status,
+            ready,
+            due,
+            dependents,
             finished_claims,
             attempts,
             attempts_by_task,
@@ -91,6 +112,7 @@ impl Tables<Writing<'_>> {
             artifacts,
             approvals,
             checkpoints,
+            wakes: _,
         } = self;
         runs.open()?;
         run_numbers.open()?;
@@ -99,6 +121,9 @@ impl Tables<Writing<'_>> {
         tasks.open()?;
         task_states.open()?;
         tasks_by_status.open()?;
+        ready.open()?;
+        due.open()?;
+        dependents.open()?;
         finished_claims.open()?;
         attempts.open()?;
         attempts_by_task.open()?;
@@ -108,6 +133,26 @@ impl Tables<Writing<'_>> {
         checkpoints.open()?;
         meta.put(META_FORMAT, FORMAT)
     }
+
+    /// Makes a store of format 1 one of this format. Format 1 has no numbers of tasks over all runs: they
+    /// get them in the order of their runs' creation, then of their positions. None of them waits for a
+    /// time or for another task.
+    fn convert(&mut self) -> Result<()> {
+        let mut number = 0;
+        for run_id in self.run_ids()? {
+            let tasks = self.find_in_states(run_id, |_| true, PageRequest::all(), usize::MAX)?;
+            for (_, _, task_id) in tasks {
+                number += 1;
+                let mut state = self.task_states.get(task_id.as_uuid())?;
+                state.number = number;
+                let mut was = self.indexed(task_id, &state)?;
+                was.place = Place::Nowhere;
+                self.put_state(&was, &state, Timestamp::MIN)?;
+            }
+        }
+        self.meta.put(META_LAST_TASK_NUMBER, number)?;
+        self.create()
+    }
 }
 
 /// What a file of redb holds.
@@ -115,6 +160,8 @@ impl Tables<Writing<'_>> {
 pub(crate) enum Contents {
     /// No table at all.
     Nothing,
+    /// A store in an earlier format.
+    Older,
     /// A store in the format of this version.
     Store,
 }
@@ -148,6 +195,7 @@ pub(crate) fn contents(path: &Path, database: &impl ReadableDatabase) -> Result<
             Err(error::incompatible(path, &found, "upgrade runstore", None))
         }
         // Formats are counted from 1.
+        1..FORMAT => Ok(Contents::Older),
         other => {
             let found =
                 format!("says that it is of format {other}, which no version of runstore wrote");
@@ -170,14 +218,19 @@ fn table_names(transaction: &ReadTransaction) -> redb::Result<Vec<String>> {
         .collect())
 }
 
-/// Makes the file a store, if it holds nothing yet.
+/// Makes the file a store of this format, if it holds nothing yet, or one of an earlier format.
 ///
 /// # Errors
 /// As [`contents`].
 pub(crate) fn prepare(path: &Path, database: &Database) -> Result<()> {
     match contents(path, database)? {
         Contents::Store => Ok(()),
-        // All tables and the version in one commit: a file has both or neither.
+        // All that changes, and the version, in one commit: a file has both or neither.
         Contents::Nothing => writer::write_one(database, |tables| tables.create()),
+        Contents::Older => {
+            let path = path.display();
+            tracing::info!(%path, format = FORMAT, "the store is converted to a newer format");
+            writer::write_one(database, |tables| tables.convert())
+        }
     }
 }

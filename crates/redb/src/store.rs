@@ -1,15 +1,18 @@
+use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redb::Database;
-use runstore_core::rules::input::{Input, check_limit, check_word};
+use runstore_core::rules::input::{Input, check_claims, check_limit, check_timeout, check_word};
 use runstore_core::{
     AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
     Claim, ClaimRequest, ClaimToken, Clock, CompleteTask, Durability, Event, FinishReport,
-    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
-    NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Reply, Result,
-    Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task,
-    TaskAttempt, TaskId, TaskPlan, Timestamp, WriteQueue,
+    Heartbeat, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
+    ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Reply,
+    Result, Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo,
+    Task, TaskAttempt, TaskId, TaskPlan, Timestamp, WaitSource, WaitingReason, WakeHub, WriteQueue,
+    claim_or_wait,
 };
 
 use crate::config::RedbOptions;
@@ -33,6 +36,8 @@ struct Shared {
     queue: WriteQueue<Job>,
     engine: Arc<Engine>,
     clock: Arc<dyn Clock>,
+    /// Those who wait for a claim, at whichever handle.
+    hub: Arc<WakeHub>,
 }
 
 impl RedbStore {
@@ -56,13 +61,18 @@ impl RedbStore {
 
     pub(crate) fn start(database: Database, clock: Arc<dyn Clock>) -> Result<Self> {
         let engine = Arc::new(Engine::new(database));
-        let writer = Writer(Arc::clone(&engine));
+        let hub = Arc::new(WakeHub::new());
+        let writer = Writer {
+            engine: Arc::clone(&engine),
+            hub: Arc::clone(&hub),
+        };
         let queue = WriteQueue::start("runstore-redb", move |batch| writer.write(batch))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 queue,
                 engine,
                 clock,
+                hub,
             }),
         })
     }
@@ -82,7 +92,10 @@ impl RedbStore {
 
     /// Reads a few rows where it is: they are mostly in the cache, and a way to another thread and back
     /// costs more than they do.
-    fn read<T>(&self, read: impl FnOnce(&Tables<Reading<'_>>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Tables<Reading<'_>>) -> Result<T>,
+    ) -> Result<T> {
         self.shared.engine.read(read)
     }
 
@@ -93,6 +106,22 @@ impl RedbStore {
     ) -> Result<T> {
         let engine = Arc::clone(&self.shared.engine);
         unblocked(move || engine.read(read)).await
+    }
+}
+
+#[async_trait]
+impl WaitSource for RedbStore {
+    async fn claim(&self, request: ClaimRequest) -> Result<Option<Claim>> {
+        self.claim_next_task(request).await
+    }
+
+    async fn next_due(&self, scope: Option<RunId>) -> Result<Option<Timestamp>> {
+        self.read(|tables| tables.next_due(scope))
+    }
+
+    async fn changed_elsewhere(&self) {
+        // No other process is let in.
+        pending().await
     }
 }
 
@@ -209,9 +238,45 @@ impl Store for RedbStore {
             .await
     }
 
+    async fn requeue_expired_tasks(&self, run_id: Option<RunId>) -> Result<u64> {
+        self.write(move |tables, now| tables.requeue_expired_tasks(run_id, now))
+            .await
+    }
+
+    async fn waiting_reason(&self, task_id: TaskId) -> Result<WaitingReason> {
+        // Before the snapshot is taken: a claim that runs out in between still holds.
+        let now = self.shared.clock.now();
+        self.read_many(move |tables| tables.waiting_reason(task_id, now))
+            .await
+    }
+
     async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
         request.check()?;
         self.write(move |tables, now| tables.claim_next_task(&request, now))
+            .await
+    }
+
+    async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
+        request.check()?;
+        check_claims(limit)?;
+        self.write(move |tables, now| tables.claim_tasks(&request, limit, now))
+            .await
+    }
+
+    async fn claim_or_wait(
+        &self,
+        request: ClaimRequest,
+        timeout: Duration,
+    ) -> Result<Option<Claim>> {
+        request.check()?;
+        check_timeout(timeout)?;
+        let Shared { hub, clock, .. } = &*self.shared;
+        claim_or_wait(self, hub, &**clock, request, timeout).await
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<Option<Timestamp>> {
+        beat.check()?;
+        self.write(move |tables, now| tables.heartbeat(beat, now))
             .await
     }
 

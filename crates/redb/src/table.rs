@@ -161,17 +161,30 @@ impl<A: Access, K: Key + 'static, V: Stored> Table<A, K, V> {
     }
 }
 
-impl<A: Access, K: Numbered, V: Value + 'static> Table<A, K, V> {
+impl<A: Access, K: Key + 'static, V: Value + 'static> Table<A, K, V> {
+    /// What `part` takes of each key of a range, in their order.
+    pub(crate) fn keys<'k, T>(
+        &self,
+        range: impl RangeBounds<K::SelfType<'k>> + 'k,
+        part: impl Fn(K::SelfType<'_>) -> T,
+    ) -> Result<impl DoubleEndedIterator<Item = Result<T>>> {
+        let rows = self.range(range)?;
+        Ok(rows.map(move |row| {
+            let (key, _) = row.map_err(|error| self.failed(error))?;
+            Ok(part(key.value()))
+        }))
+    }
+
     /// The number of the last key of a range.
     pub(crate) fn last_number<'k>(
         &self,
         range: impl RangeBounds<K::SelfType<'k>> + 'k,
-    ) -> Result<Option<u64>> {
-        match self.range(range)?.next_back() {
-            None => Ok(None),
-            Some(Ok((key, _))) => Ok(Some(K::number(key.value()))),
-            Some(Err(error)) => Err(self.failed(error)),
-        }
+    ) -> Result<Option<u64>>
+    where
+        K: Numbered,
+    {
+        let mut numbers = self.keys(range, |key| K::number(key))?;
+        numbers.next_back().transpose()
     }
 
     /// How many keys a range has.

@@ -1,17 +1,21 @@
-//! Tasks (clauses T1 to T6) and their settling by an operator (C6).
+//! Tasks (clauses T3 to T7), their settling by an operator (C6), and why they wait (C9).
 
 use std::ops::{Bound, RangeInclusive};
 
-use runstore_core::rules::tasks::Settlement;
-use runstore_core::rules::{create, events, retry, tasks};
+use runstore_core::rules::schedule::has_run_out;
+use runstore_core::rules::tasks::{Changed, Settlement};
+use runstore_core::rules::waiting::Inquiry;
+use runstore_core::rules::{events, tasks};
 use runstore_core::{
-    Cursor, Error, ListTasks, Page, PageRequest, RecordKind, Result, RunId, Task, TaskId, TaskPlan,
-    TaskStanding, TaskStatus, Timestamp, Uuid,
+    Cursor, Error, EventDraft, ListTasks, Page, PageRequest, RecordKind, Result, RunId, Task,
+    TaskId, TaskStanding, TaskStatus, Timestamp, Uuid, WaitingReason,
 };
 
-use crate::codec::{self, TaskPlanned, TaskState, status_number};
+use crate::codec::status_number;
 use crate::error;
 use crate::journal::rows_of_page;
+use crate::parts::{self, TaskState};
+use crate::schedule::Indexed;
 use crate::schema::Tables;
 use crate::table::{Access, Writing};
 
@@ -22,12 +26,12 @@ pub(crate) fn tasks_in(run_id: RunId, status: TaskStatus) -> RangeInclusive<(Uui
 }
 
 impl<A: Access> Tables<A> {
-    fn find_task(&self, task_id: TaskId) -> Result<Option<Task>> {
+    pub(crate) fn find_task(&self, task_id: TaskId) -> Result<Option<Task>> {
         let Some(state) = self.task_states.find(task_id.as_uuid())? else {
             return Ok(None);
         };
         let planned = self.tasks.get(task_id.as_uuid())?;
-        Ok(Some(codec::task(task_id, planned, state)))
+        Ok(Some(parts::task(task_id, planned, state)))
     }
 
     pub(crate) fn get_task(&self, task_id: TaskId) -> Result<Task> {
@@ -62,6 +66,23 @@ impl<A: Access> Tables<A> {
         request: PageRequest,
         most: usize,
     ) -> Result<Vec<(u64, Task)>> {
+        let found = self.find_in_states(run_id, wanted, request, most)?;
+        let tasks = found.into_iter().map(|(position, status, task_id)| {
+            let state = self.indexed_state(task_id, status)?;
+            let planned = self.tasks.get(task_id.as_uuid())?;
+            Ok((position, parts::task(task_id, planned, state)))
+        });
+        tasks.collect()
+    }
+
+    /// As [`tasks_in_states`](Self::tasks_in_states), by position, state and id.
+    pub(crate) fn find_in_states(
+        &self,
+        run_id: RunId,
+        wanted: impl Fn(TaskStatus) -> bool,
+        request: PageRequest,
+        most: usize,
+    ) -> Result<Vec<(u64, TaskStatus, TaskId)>> {
         let after = request.after.map_or(0, Cursor::number);
         let mut found = Vec::new();
         for status in TaskStatus::ALL.into_iter().filter(|status| wanted(*status)) {
@@ -72,24 +93,20 @@ impl<A: Access> Tables<A> {
             );
             for row in self.tasks_by_status.rows(keys)?.take(most) {
                 let (position, task_id) = row?;
-                found.push((position, status, task_id));
+                found.push((position, status, TaskId::from(task_id)));
             }
         }
         found.sort_unstable_by_key(|(position, ..)| *position);
         found.truncate(most);
-        let tasks = found.into_iter().map(|(position, status, task_id)| {
-            Ok((position, self.indexed_task(TaskId::from(task_id), status)?))
-        });
-        tasks.collect()
+        Ok(found)
     }
 
-    /// The task that the index has under that state.
-    pub(crate) fn indexed_task(&self, task_id: TaskId, status: TaskStatus) -> Result<Task> {
-        let index = self.tasks_by_status.name();
-        match self.find_task(task_id)? {
-            Some(task) if task.status == status => Ok(task),
-            Some(_) => Err(error::contradicted(index, &task_id)),
-            None => Err(error::missing(self.task_states.name(), &task_id)),
+    /// The state of a task that the index has under that state.
+    fn indexed_state(&self, task_id: TaskId, status: TaskStatus) -> Result<TaskState> {
+        let state = self.task_states.get(task_id.as_uuid())?;
+        match state.status == status {
+            true => Ok(state),
+            false => Err(error::contradicted(self.tasks_by_status.name(), &task_id)),
         }
     }
 
@@ -101,116 +118,73 @@ impl<A: Access> Tables<A> {
         Ok(Page::from_numbered(rows, list.page))
     }
 
-    /// The position of the last task that the run ever had: tasks go with their run only.
-    fn last_position(&self, run_id: RunId) -> Result<u64> {
-        let mut last = 0;
-        for status in TaskStatus::ALL {
-            let of_status = self.tasks_by_status.last_number(tasks_in(run_id, status))?;
-            last = last.max(of_status.unwrap_or(0));
-        }
-        Ok(last)
-    }
-
-    fn all_tasks_in(
+    /// The tasks of the run in that state that are wanted, in position order, to be changed.
+    pub(crate) fn all_for_change(
         &self,
         run_id: RunId,
-        wanted: impl Fn(TaskStatus) -> bool,
-    ) -> Result<Vec<Task>> {
-        let rows = self.tasks_in_states(run_id, wanted, PageRequest::all(), usize::MAX)?;
-        Ok(rows.into_iter().map(|(_, task)| task).collect())
+        status: TaskStatus,
+        wanted: impl Fn(&TaskState) -> bool,
+    ) -> Result<Vec<(Task, Indexed)>> {
+        let mut found = Vec::new();
+        for id in self.tasks_by_status.values(tasks_in(run_id, status))? {
+            let task_id = TaskId::from(id?);
+            let state = self.indexed_state(task_id, status)?;
+            if wanted(&state) {
+                found.push(self.with_plan(task_id, state)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tells why a task waits (clause C9).
+    pub(crate) fn waiting_reason(&self, task_id: TaskId, now: Timestamp) -> Result<WaitingReason> {
+        let mut inquiry = Inquiry::about(self.get_task(task_id)?);
+        loop {
+            let round = inquiry.next_round();
+            if round.is_empty() {
+                return Ok(inquiry.answer(now));
+            }
+            for task_id in round {
+                let status = self.task_states.get(task_id.as_uuid())?.status;
+                let depends_on = self.tasks.get(task_id.as_uuid())?.depends_on;
+                inquiry.learn(task_id, status, depends_on);
+            }
+        }
     }
 }
 
 impl Tables<Writing<'_>> {
-    pub(crate) fn replace_pending_tasks(
-        &mut self,
-        plan: TaskPlan,
-        now: Timestamp,
-    ) -> Result<Vec<Task>> {
-        let run_id = plan.run_id;
-        self.add_plan(plan, now, |tables| {
-            for task in tables.all_tasks_in(run_id, tasks::is_replaceable)? {
-                let from = task.status;
-                tables.put_changed(from, &tasks::replaced(task, now))?;
-            }
-            Ok(())
-        })
-    }
-
-    pub(crate) fn append_tasks(&mut self, plan: TaskPlan, now: Timestamp) -> Result<Vec<Task>> {
-        self.add_plan(plan, now, |_| Ok(()))
-    }
-
-    fn add_plan(
-        &mut self,
-        plan: TaskPlan,
-        now: Timestamp,
-        before: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<Vec<Task>> {
-        self.check_run(plan.run_id)?;
-        let named = plan.drafts.iter().map(|draft| match draft.id {
-            Some(id) => self.find_task(id),
-            None => Ok(None),
-        });
-        let stored = named.collect::<Result<Vec<_>>>()?;
-        let next = self.last_position(plan.run_id)? + 1;
-        let new: Vec<Task> = (next..)
-            .zip(plan.drafts)
-            .map(|(position, draft)| create::task(plan.run_id, position, draft, now))
-            .collect();
-        if let Some(repeated) = retry::answer_plan(stored, &new)? {
-            return Ok(repeated);
-        }
-        before(self)?;
-        for task in &new {
-            self.tasks
-                .write(task.id.as_uuid(), &TaskPlanned::from(task))?;
-            self.put_state(task)?;
-        }
-        Ok(new)
-    }
-
-    /// Writes the state of a task that stood in `from` before.
-    pub(crate) fn put_changed(&mut self, from: TaskStatus, task: &Task) -> Result<()> {
-        if from != task.status {
-            let key = (task.run_id.as_uuid(), status_number(from), task.position);
-            self.tasks_by_status.remove(key)?;
-        }
-        self.put_state(task)
-    }
-
-    fn put_state(&mut self, task: &Task) -> Result<()> {
-        let id = task.id.as_uuid();
-        let key = (
-            task.run_id.as_uuid(),
-            status_number(task.status),
-            task.position,
-        );
-        self.task_states.write(id, &TaskState::from(task))?;
-        self.tasks_by_status.put(key, id)
-    }
-
     pub(crate) fn settle_task(
         &mut self,
         task_id: TaskId,
         settlement: impl Into<Settlement>,
         now: Timestamp,
     ) -> Result<Task> {
-        let task = self.get_task(task_id)?;
-        let from = task.status;
+        let (task, was) = self.get_for_change(task_id)?;
         let settled = tasks::settled(task, settlement, now)?;
-        self.put_changed(from, &settled)?;
+        self.put_changed(&was, &settled, now)?;
         Ok(settled)
     }
 
     pub(crate) fn requeue_task(&mut self, task_id: TaskId, now: Timestamp) -> Result<Task> {
-        let task = self.get_task(task_id)?;
-        let from = task.status;
-        let requeued = tasks::requeued(task, now)?;
-        let event = events::requeue_task(&requeued, from);
-        self.push_event_draft(requeued.run_id, event, now)?;
-        self.put_changed(from, &requeued)?;
-        Ok(requeued)
+        let (task, was) = self.get_for_change(task_id)?;
+        let requeued = tasks::requeued_alone(task, now)?;
+        self.put_with_event(&was, requeued, now)
+    }
+
+    /// Writes a task that the indexes had like this, and the event that goes with the change.
+    pub(crate) fn put_with_event(
+        &mut self,
+        was: &Indexed,
+        changed: Changed,
+        now: Timestamp,
+    ) -> Result<Task> {
+        let Changed { task, event } = changed;
+        if let Some(event) = event {
+            self.push_event_draft(task.run_id, event, now)?;
+        }
+        self.put_changed(was, &task, now)?;
+        Ok(task)
     }
 
     pub(crate) fn requeue_in_progress_tasks(
@@ -219,24 +193,53 @@ impl Tables<Writing<'_>> {
         now: Timestamp,
     ) -> Result<u64> {
         self.check_run(run_id)?;
-        let in_progress = self.all_tasks_in(run_id, |status| status == TaskStatus::InProgress)?;
-        if in_progress.is_empty() {
-            return Ok(0);
+        self.requeue_all(run_id, |_| true, events::requeue_in_progress, now)
+    }
+
+    pub(crate) fn requeue_expired_tasks(
+        &mut self,
+        run_id: Option<RunId>,
+        now: Timestamp,
+    ) -> Result<u64> {
+        self.check_scope(run_id)?;
+        let run_ids = match run_id {
+            Some(run_id) => vec![run_id],
+            None => self.run_ids()?,
+        };
+        let expired = |state: &TaskState| has_run_out(state.lease_expires_at, now);
+        let mut changes = 0;
+        for run_id in run_ids {
+            changes += self.requeue_all(run_id, expired, events::requeue_expired, now)?;
         }
-        let changes = in_progress.len() as u64;
-        for task in in_progress {
-            let requeued = tasks::requeued(task, now)?;
-            self.put_changed(TaskStatus::InProgress, &requeued)?;
-        }
-        self.push_event_draft(run_id, events::requeue_in_progress(changes), now)?;
         Ok(changes)
+    }
+
+    /// Requeues the tasks of the run that are in progress and wanted.
+    fn requeue_all(
+        &mut self,
+        run_id: RunId,
+        wanted: impl Fn(&TaskState) -> bool,
+        summary: fn(u64) -> EventDraft,
+        now: Timestamp,
+    ) -> Result<u64> {
+        let found = self.all_for_change(run_id, TaskStatus::InProgress, wanted)?;
+        let (tasks, were): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let requeue = tasks::requeued_together(tasks, summary, now)?;
+        for (task, was) in requeue.tasks.iter().zip(were) {
+            self.put_changed(&was, task, now)?;
+        }
+        for event in requeue.events {
+            self.push_event_draft(run_id, event, now)?;
+        }
+        Ok(requeue.changes)
     }
 
     /// Removes the tasks of a run that is being deleted, with what is found by their ids.
     pub(crate) fn remove_tasks(&mut self, run_id: RunId) -> Result<()> {
         for status in TaskStatus::ALL {
-            for row in self.tasks_by_status.rows(tasks_in(run_id, status))? {
-                let (_, id) = row?;
+            let ids = self.tasks_by_status.values(tasks_in(run_id, status))?;
+            for id in ids.collect::<Result<Vec<_>>>()? {
+                self.unschedule(TaskId::from(id))?;
                 self.tasks.remove(id)?;
                 self.task_states.remove(id)?;
                 self.finished_claims

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use redb::{Database, Durability, WriteTransaction};
-use runstore_core::{Applied, Error, Result};
+use runstore_core::{Applied, Error, Result, WakeHub};
 
 use crate::engine::Engine;
 use crate::error;
@@ -16,17 +16,21 @@ pub(crate) type Job =
     Box<dyn for<'a, 't> FnOnce(Result<&'a mut Tables<Writing<'t>>>) -> Applied + Send>;
 
 /// The owner of the write side. Closes the engine when it goes, which is when the queue is closed.
-pub(crate) struct Writer(pub(crate) Arc<Engine>);
+pub(crate) struct Writer {
+    pub(crate) engine: Arc<Engine>,
+    /// Those who wait for a claim.
+    pub(crate) hub: Arc<WakeHub>,
+}
 
 impl Writer {
     /// Applies, commits and answers a batch.
     pub(crate) fn write(&self, batch: Vec<Job>) {
         // Taken out of the option by the first branch that has a transaction.
         let mut batch = Some(batch);
-        let written = self.0.with(|database| {
+        let written = self.engine.with(|database| {
             let transaction = begin(database)?;
             if let Some(batch) = batch.take() {
-                write_batch(transaction, batch);
+                write_batch(transaction, batch, &self.hub);
             }
             Ok(())
         });
@@ -40,7 +44,9 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.0.close();
+        self.engine.close();
+        // Not before the engine takes no more calls: their next look ends the waits.
+        self.hub.wake_all();
     }
 }
 
@@ -52,7 +58,7 @@ fn begin(database: &Database) -> Result<WriteTransaction> {
     Ok(transaction)
 }
 
-fn write_batch(transaction: WriteTransaction, batch: Vec<Job>) {
+fn write_batch(transaction: WriteTransaction, batch: Vec<Job>, hub: &WakeHub) {
     let writes = Cell::new(0);
     let mut tables = Tables::new(Writing {
         transaction: &transaction,
@@ -74,6 +80,7 @@ fn write_batch(transaction: WriteTransaction, batch: Vec<Job>) {
         }
         applied.push(write);
     }
+    let wakes = std::mem::take(&mut tables.wakes);
     drop(tables);
     let committed = match failure {
         Some(failure) => {
@@ -87,8 +94,11 @@ fn write_batch(transaction: WriteTransaction, batch: Vec<Job>) {
         }
         None => transaction.commit().map_err(error::commit),
     };
-    if let Err(error) = &committed {
-        tracing::warn!(%error, writes = applied.len(), "a batch was not committed");
+    match &committed {
+        Ok(()) => hub.wake(&wakes),
+        Err(error) => {
+            tracing::warn!(%error, writes = applied.len(), "a batch was not committed");
+        }
     }
     for write in applied {
         write.answer(committed.clone());

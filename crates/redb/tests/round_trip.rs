@@ -72,10 +72,22 @@ async fn every_kind_of_record_comes_back_as_it_was() {
         .with_summary("")
         .with_blocker_signature(TEXT);
     store.block_task(block).await.unwrap();
-    store
-        .claim_next_task(ClaimRequest::of_run(id))
-        .await
-        .unwrap();
+    let leased = ClaimRequest::of_run(id)
+        .with_worker(TEXT)
+        .with_lease(limits::MAX_DURATION);
+    store.claim_next_task(leased).await.unwrap();
+    let scheduled = TaskDraft::new("t", "o")
+        .with_priority(i32::MIN)
+        .with_not_before(Timestamp::MAX)
+        .with_max_attempts(limits::MAX_PAGE)
+        .with_depends_on([tasks[3].id, tasks[0].id]);
+    let delayed = TaskDraft::new("t", "o").with_priority(i32::MAX);
+    let plan = TaskPlan::new(id, [scheduled, delayed]);
+    store.append_tasks(plan).await.unwrap();
+    let claim = store.claim_next_task(ClaimRequest::of_any_run()).await;
+    let delayed = claim.unwrap().unwrap().token();
+    let released = FinishReport::released_for(limits::MAX_DURATION, "later");
+    store.finish_task(delayed, released).await.unwrap();
 
     let attempt = NewAttempt::new(tasks[3].id, u32::MAX, report);
     let attempt = store.add_attempt(attempt).await.unwrap();
@@ -144,7 +156,7 @@ async fn every_kind_of_record_comes_back_as_it_was() {
             .unwrap()
             .items
             .len(),
-        4
+        6
     );
 
     // The claim ended before the store was closed, and is known to have (clause C5).

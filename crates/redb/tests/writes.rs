@@ -6,14 +6,15 @@ mod common;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{open, place, run_with_tasks};
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableHandle};
 use runstore_core::{
     ArtifactDraft, ArtifactId, AttemptReport, ClaimRequest, Cursor, Error, EventDraft, EventId,
-    FinishReport, ListArtifacts, ListAttempts, ListEvents, ListRuns, ListTasks, NewApproval,
-    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, PageRequest, RunUpdate,
-    SaveAgentState, SnapshotRequest, Store, TaskDraft, TaskId, TaskPlan, TaskStatus,
+    FinishReport, Heartbeat, ListArtifacts, ListAttempts, ListEvents, ListRuns, ListTasks,
+    NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, PageRequest, RunUpdate,
+    SaveAgentState, SnapshotRequest, Store, TaskDraft, TaskId, TaskPlan, TaskStatus, Timestamp,
 };
 use serde_json::json;
 use tokio::sync::Barrier;
@@ -128,15 +129,36 @@ async fn calls_that_change_nothing_write_nothing() {
     let token = claim.unwrap().token();
     let report = FinishReport::completed("done");
     store.finish_task(token, report.clone()).await.unwrap();
+    let idle = run_with_tasks(&store, 0).await;
     let event = EventDraft::new("s", "k", "m").with_id(EventId::generate());
     let event = NewEvent::new(run.id, event);
     store.add_event(event.clone()).await.unwrap();
 
+    let later = TaskDraft::new("later", "o").with_not_before(Timestamp::MAX);
+    let leased = TaskDraft::new("leased", "o").with_key("leased");
+    let dependent = TaskDraft::new("dependent", "o").with_depends_on(["leased"]);
+    let plan = TaskPlan::new(run.id, [later, leased, dependent]);
+    store.append_tasks(plan).await.unwrap();
+    let lease = Duration::from_secs(3600);
+    let leased = ClaimRequest::of_run(run.id).with_lease(lease);
+    let held = store
+        .claim_next_task(leased)
+        .await
+        .unwrap()
+        .unwrap()
+        .token();
+
     let before = std::fs::read(&file).unwrap();
     for _ in 0..10 {
+        let shorter = Heartbeat::new(held, lease / 2);
+        store.heartbeat(shorter).await.unwrap();
+        assert_eq!(store.requeue_expired_tasks(None).await.unwrap(), 0);
+        store.waiting_reason(held.task_id).await.unwrap();
+        let none = store.claim_next_task(ClaimRequest::of_any_run()).await;
+        assert_eq!(none.unwrap(), None);
         let none = store.claim_next_task(ClaimRequest::of_run(run.id)).await;
         assert_eq!(none.unwrap(), None);
-        assert_eq!(store.requeue_in_progress_tasks(run.id).await.unwrap(), 0);
+        assert_eq!(store.requeue_in_progress_tasks(idle.id).await.unwrap(), 0);
         store.update_run(RunUpdate::new(run.id)).await.unwrap();
         store.finish_task(token, report.clone()).await.unwrap();
         store.add_event(event.clone()).await.unwrap();
@@ -163,7 +185,12 @@ async fn a_deleted_run_leaves_no_row_in_any_table() {
     let token = claim().await.unwrap().unwrap().token();
     let attempt = NewAttempt::of_claim(token, AttemptReport::new("failed", "s"));
     store.add_attempt(attempt).await.unwrap();
-    let replaced = TaskPlan::new(id, [TaskDraft::new("t", "o")]);
+    let drafts = [
+        TaskDraft::new("ready", "o"),
+        TaskDraft::new("due", "o").with_not_before(Timestamp::MAX),
+        TaskDraft::new("dependent", "o").with_depends_on([0]),
+    ];
+    let replaced = TaskPlan::new(id, drafts);
     store.replace_pending_tasks(replaced).await.unwrap();
     let approval = NewApproval::new(id, "human", "approved", "fine");
     store.add_approval(approval).await.unwrap();

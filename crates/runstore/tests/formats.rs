@@ -1,24 +1,26 @@
 //! A file that an earlier version wrote opens with its data.
 //!
-//! `formats/` holds a store of each engine in each format that there ever was, with the snapshot that it
-//! must give. A new format adds a file and leaves the others: set `RUNSTORE_WRITE_FORMAT` to the name of
+//! `formats/` holds a store of each engine in each format that there ever was, with the snapshots that it
+//! must give, a run each. A new format adds a file and leaves the others: set `RUNSTORE_WRITE_FORMAT` to the name of
 //! the new ones, as in `format-2`, and run this test once.
 #![cfg(all(feature = "sqlite", feature = "redb"))]
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use runstore::{
-    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, Claim, ClaimRequest, ClaimToken, Error,
-    EventDraft, FinishReport, ManualClock, NewApproval, NewArtifact, NewAttempt, NewCheckpoint,
-    NewEvent, NewRun, Result, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest,
-    Store, TaskDraft, TaskId, TaskPlan, Timestamp, Uuid,
+    AbandonTask, ArtifactDraft, AttemptReport, BlockTask, Claim, ClaimRequest, ClaimToken, Clock,
+    CompleteTask, Error, EventDraft, FinishReport, ManualClock, NewApproval, NewArtifact,
+    NewAttempt, NewCheckpoint, NewEvent, NewRun, Result, RunId, RunSnapshot, RunUpdate,
+    SaveAgentState, SnapshotRequest, Store, TaskDraft, TaskId, TaskPlan, Timestamp, Uuid,
 };
 use serde_json::json;
 
+const SECOND: Duration = Duration::from_secs(1);
 const ENGINES: [(&str, &str); 2] = [("sqlite", "db"), ("redb", "redb")];
-const FORMATS: [&str; 1] = ["format-1"];
+const FORMATS: [&str; 2] = ["format-1", "format-2"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats")
@@ -28,15 +30,84 @@ fn run_id() -> RunId {
     RunId::from(Uuid::from_u128(1))
 }
 
+/// The run whose tasks wait for times, leases and each other; there since format 2.
+fn scheduled_run_id() -> RunId {
+    RunId::from(Uuid::from_u128(2))
+}
+
 fn task_id(number: u128) -> TaskId {
     TaskId::from(Uuid::from_u128(0x100 + number))
 }
 
 async fn claim(store: &dyn Store) -> Result<Claim> {
-    let claim = store
-        .claim_next_task(ClaimRequest::of_run(run_id()))
-        .await?;
+    let request = ClaimRequest::of_run(run_id());
+    let claim = store.claim_next_task(request).await?;
     Ok(claim.expect("a task is claimable"))
+}
+
+/// Writes a run with a task that waits for a time, one that was released with a delay, one that waits
+/// for two others, and claims with and without a lease.
+async fn fill_schedule(store: &dyn Store, clock: &ManualClock) -> Result<()> {
+    let run_id = scheduled_run_id();
+    let new = NewRun::new("In its time", "/srv/repo").with_id(run_id);
+    store.create_run(new).await?;
+    let draft = |number| TaskDraft::new(format!("task {number}"), "").with_id(task_id(number));
+    let drafts = [
+        draft(11).with_not_before(clock.now().saturating_add(SECOND * 60)),
+        draft(12).with_priority(2).with_max_attempts(3),
+        draft(13).with_key("last").with_depends_on([1_usize, 3]),
+        draft(14).with_priority(1),
+        draft(15).with_priority(-1).with_depends_on(["last"]),
+        draft(16),
+    ];
+    store.append_tasks(TaskPlan::new(run_id, drafts)).await?;
+    let request = ClaimRequest::of_run(run_id).with_worker("w");
+    let claims = store.claim_tasks(request.with_lease(SECOND), 2).await?;
+    let [delayed, done] = &claims[..] else {
+        panic!("two tasks are claimable: {claims:?}");
+    };
+    let attempt = AttemptReport::new("failed", "later").with_id(Uuid::from_u128(0x210));
+    let report = FinishReport::released_for(SECOND * 30, "later").with_attempt(attempt);
+    store.finish_task(delayed.token(), report).await?;
+    let attempt = AttemptReport::new("completed", "did it").with_id(Uuid::from_u128(0x211));
+    let report = FinishReport::completed("done").with_attempt(attempt);
+    store.finish_task(done.token(), report).await?;
+    let leased = ClaimRequest::of_run(run_id)
+        .with_worker("leased")
+        .with_lease(SECOND * 10);
+    store.claim_next_task(leased).await?.expect("the last task");
+    Ok(())
+}
+
+/// Checks that what waited in the file goes on waiting for the same.
+async fn check_schedule(store: &dyn Store, clock: &ManualClock) -> Result<()> {
+    clock.set(filled_clock().now());
+    let request = ClaimRequest::of_run(scheduled_run_id());
+    let next = async |after: Duration| {
+        clock.set(filled_clock().now().saturating_add(after));
+        let claim = store.claim_next_task(request.clone()).await?;
+        Ok::<_, Error>(claim.map(|claim| claim.task.id))
+    };
+    assert_eq!(next(SECOND * 9).await?, None);
+    assert_eq!(next(SECOND * 10).await?, Some(task_id(16)));
+    assert_eq!(next(SECOND * 29).await?, None);
+    assert_eq!(next(SECOND * 30).await?, Some(task_id(12)));
+    assert_eq!(next(SECOND * 58).await?, None);
+    assert_eq!(next(SECOND * 60).await?, Some(task_id(11)));
+    let token = ClaimToken {
+        task_id: task_id(12),
+        attempt_number: 2,
+    };
+    store
+        .finish_task(token, FinishReport::completed("done"))
+        .await?;
+    assert_eq!(next(SECOND * 60).await?, Some(task_id(13)));
+    assert_eq!(next(SECOND * 60).await?, None);
+    store
+        .complete_task(CompleteTask::new(task_id(13), "done"))
+        .await?;
+    assert_eq!(next(SECOND * 60).await?, Some(task_id(15)));
+    Ok(())
 }
 
 /// Writes a record of every kind and a task in every state, with ids and times of its own.
@@ -108,11 +179,18 @@ async fn fill(store: &dyn Store, clock: &ManualClock) -> Result<()> {
         .await?;
     store.increment_cycle(run_id()).await?;
     store.increment_replan(run_id()).await?;
-    Ok(())
+    fill_schedule(store, clock).await
 }
 
 fn clock() -> ManualClock {
     ManualClock::new(Timestamp::from_micros(1_772_359_200_123_456).expect("a time"))
+}
+
+/// The clock as [`fill`] leaves it.
+fn filled_clock() -> ManualClock {
+    let clock = clock();
+    clock.advance_micros(1_000_001);
+    clock
 }
 
 async fn open(engine: &str, file: &Path, clock: &ManualClock) -> Result<Arc<dyn Store>> {
@@ -120,10 +198,20 @@ async fn open(engine: &str, file: &Path, clock: &ManualClock) -> Result<Arc<dyn 
     runstore::open_with_clock(&url, Arc::new(clock.clone())).await
 }
 
+/// A snapshot of each of the runs that are there.
+async fn snapshots(store: &dyn Store) -> Vec<RunSnapshot> {
+    let mut snapshots = Vec::new();
+    for run_id in [run_id(), scheduled_run_id()] {
+        match store.snapshot(SnapshotRequest::of_run(run_id)).await {
+            Err(Error::NotFound { .. }) => {}
+            snapshot => snapshots.push(snapshot.expect("a snapshot")),
+        }
+    }
+    snapshots
+}
+
 async fn snapshot_text(store: &dyn Store) -> String {
-    let snapshot = store.snapshot(SnapshotRequest::of_run(run_id())).await;
-    let text = serde_json::to_string_pretty(&snapshot.expect("a snapshot"));
-    text.expect("JSON") + "\n"
+    serde_json::to_string_pretty(&snapshots(store).await).expect("JSON") + "\n"
 }
 
 #[tokio::test]
@@ -131,20 +219,19 @@ async fn a_file_of_each_earlier_format_opens_with_its_data() {
     write_new_format().await;
     for format in FORMATS {
         let expected = std::fs::read_to_string(folder().join(format!("{format}.json")))
-            .expect("the snapshot of the format");
-        let expected: RunSnapshot = serde_json::from_str(&expected).expect("a snapshot");
+            .expect("the snapshots of the format");
+        let expected: Vec<RunSnapshot> = serde_json::from_str(&expected).expect("snapshots");
         for (engine, ending) in ENGINES {
             let copies = tempfile::tempdir().expect("a folder");
             let file = copies.path().join("store");
             std::fs::copy(folder().join(format!("{format}.{ending}")), &file).expect("a copy");
-            let store = open(engine, &file, &clock()).await.expect("the file opens");
-            let snapshot = store.snapshot(SnapshotRequest::of_run(run_id())).await;
-            assert_eq!(
-                snapshot.expect("a snapshot"),
-                expected,
-                "{format}, {engine}"
-            );
+            let clock = clock();
+            let store = open(engine, &file, &clock).await.expect("the file opens");
+            assert_eq!(snapshots(&*store).await, expected, "{format}, {engine}");
             check_claims(&*store).await;
+            if expected.len() > 1 {
+                check_schedule(&*store, &clock).await.expect("the schedule");
+            }
         }
     }
 }

@@ -1,54 +1,131 @@
-//! Claims (clauses C1 to C5).
+//! Claims (clauses C1 to C5, C7, C8 and C10).
 
+use std::collections::BTreeMap;
+
+use runstore_core::rules::claims::{Extension, Offer};
+use runstore_core::rules::schedule::available_from;
+use runstore_core::rules::tasks::Changed;
 use runstore_core::rules::{claims, create, tasks as rules};
 use runstore_core::{
-    Claim, ClaimRequest, ClaimToken, FinishReport, Result, Task, TaskStanding, TaskStatus,
+    Claim, ClaimRequest, ClaimToken, EventDraft, FinishReport, Heartbeat, Result, RunId, Task,
+    TaskStanding, Timestamp,
 };
 use sqlx::query;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::journal::{insert, repeated};
-use crate::statement::{change, find_by_id, list, value};
-use crate::writer::Write;
-use crate::{runs, tasks};
+use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
+use crate::codec::{Record, task_columns};
+use crate::journal::{add_own_events, insert, repeated};
+use crate::statement::{change, find, value};
+use crate::write::Write;
+use crate::{queue, runs, tasks};
 
 const FINISHED_CLAIMS: &str = "finished_claims";
 
-/// Claims the next tasks for callers who wait together: one each, in their order, as far as there are any.
-pub(crate) async fn claim_next(
-    write: Write<'_>,
-    request: ClaimRequest,
-    callers: usize,
-) -> Result<Vec<Claim>> {
-    let most = i64::try_from(callers).unwrap_or(i64::MAX);
-    let first = tasks::in_status(request.run_id, TaskStatus::Pending, 0, most);
-    let first: Vec<Task> = list(write.connection, first).await?;
-    if first.is_empty() {
-        runs::check(write.connection, request.run_id).await?;
-        return Ok(Vec::new());
+/// The most tasks that are offered by one look, where many of the first ones cannot be taken.
+const MAX_LOOK: usize = 1_024;
+
+/// Claims the next tasks for requests of one scope and one bound on attempts: one each, in their order, as far
+/// as there are any.
+pub(crate) async fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> Result<Vec<Claim>> {
+    let scope = requests.first().and_then(|request| request.run_id);
+    let mut taken = Vec::new();
+    let mut exhausted = Vec::new();
+    let mut events = BTreeMap::<RunId, Vec<EventDraft>>::new();
+    let mut not_yet = Vec::new();
+    // But for the move of what is due, nothing is written before the last offer, so that an offer that fails
+    // has changed nothing. What was offered is passed over by the next look.
+    let mut offered = 0;
+    while taken.len() < requests.len() {
+        let wanted = requests.len() - taken.len();
+        let rows = wanted.max(offered).min(MAX_LOOK);
+        let first = queue::first(&mut write, scope, rows, offered).await?;
+        let is_all = first.len() < rows;
+        for StoredTask { task, before } in first {
+            let Some(request) = requests.get(taken.len()) else {
+                break;
+            };
+            offered += 1;
+            let waiting = Waiting {
+                id: task.id,
+                run_id: task.run_id,
+                available_from: available_from(&task),
+                unmet: before.unmet,
+            };
+            match claims::offer(task, before.unmet, request, write.now)? {
+                Offer::Taken(task) => taken.push((before, task)),
+                Offer::Exhausted(task, event) => {
+                    events.entry(task.run_id).or_default().push(event);
+                    exhausted.push((before, task));
+                }
+                Offer::NotYet(_) => not_yet.push(waiting),
+            }
+        }
+        if is_all {
+            break;
+        }
     }
-    let claimed = first
-        .into_iter()
-        .map(|task| rules::claimed(task, write.now));
-    let claimed: Vec<Task> = claimed.collect::<Result<_>>()?;
-    tasks::save_all(write.connection, &claimed).await?;
-    Ok(claimed.into_iter().map(|task| Claim { task }).collect())
+    if let (Some(run_id), 0) = (scope, offered) {
+        runs::check(write.connection, run_id).await?;
+    }
+    save_all(&mut write, &taken).await?;
+    save_all(&mut write, &exhausted).await?;
+    save_places(&mut write, &not_yet).await?;
+    for (run_id, events) in events {
+        add_own_events(&mut write, run_id, events).await?;
+    }
+    let claims = taken.into_iter().map(|(_, task)| Claim { task });
+    Ok(claims.collect())
+}
+
+pub(crate) async fn heartbeat(mut write: Write<'_>, beat: Heartbeat) -> Result<Option<Timestamp>> {
+    let Heartbeat { token, lease, .. } = beat;
+    let by_id = query(concat!(
+        "SELECT ",
+        task_columns!(without texts),
+        " FROM tasks WHERE id = ?"
+    ));
+    let by_id = by_id.bind(token.task_id.as_uuid());
+    let stored: Option<StoredTask> = find(write.connection, by_id).await?;
+    let standing = stored.as_ref().map(|stored| stored.task.standing());
+    let extension = claims::extended(token, standing, lease, write.now)?;
+    if let (Extension::Extended(expires), Some(StoredTask { task, before })) = (extension, stored) {
+        let task = Task {
+            lease_expires_at: Some(expires),
+            updated_at: write.now,
+            ..task
+        };
+        let scheduled = write.schedule(&task, before.unmet);
+        let update = query(
+            "UPDATE tasks SET updated_at = ?, lease_expires_at = ?, available_from = ?, place = ? \
+             WHERE id = ?",
+        )
+        .bind(task.updated_at.as_micros())
+        .bind(expires.as_micros())
+        .bind(scheduled.available_from)
+        .bind(scheduled.place)
+        .bind(task.id.as_uuid());
+        change(write.connection, Task::TABLE, update).await?;
+    }
+    Ok(extension.until())
 }
 
 pub(crate) async fn finish(
-    write: Write<'_>,
+    mut write: Write<'_>,
     token: ClaimToken,
     report: FinishReport,
 ) -> Result<Task> {
-    let Write { connection, now } = write;
-    let task = find_by_id::<Task>(connection, token.task_id).await?;
-    if let Err(stale) = claims::check_held(token, task.as_ref().map(Task::standing)) {
-        return match task {
-            Some(task) if is_finished(connection, token).await? => Ok(task),
+    let now = write.now;
+    let connection = &mut *write.connection;
+    let stored = tasks::find_stored(connection, token.task_id).await?;
+    let standing = stored.as_ref().map(|stored| stored.task.standing());
+    if let Err(stale) = claims::check_held(token, standing) {
+        return match stored {
+            Some(stored) if is_finished(connection, token).await? => Ok(stored.task),
             _ => Err(stale),
         };
     }
-    let task = task.ok_or_else(|| tasks::unknown(token.task_id))?;
+    let StoredTask { task, before } = stored.ok_or_else(|| tasks::unknown(token.task_id))?;
     let run_id = task.run_id;
 
     // All that can refuse the report comes before the first change.
@@ -72,7 +149,7 @@ pub(crate) async fn finish(
             artifacts.push(artifact);
         }
     }
-    let finished = rules::finished(task, report.outcome, now)?;
+    let Changed { task, event } = rules::finished(task, report.outcome, now)?;
 
     if !attempt_is_stored {
         insert(connection, attempt).await?;
@@ -87,7 +164,8 @@ pub(crate) async fn finish(
         .bind(token.task_id.as_uuid())
         .bind(number);
     change(connection, FINISHED_CLAIMS, remember).await?;
-    tasks::save(connection, finished).await
+    add_own_events(&mut write, run_id, event).await?;
+    save(&mut write, before, task).await
 }
 
 /// Whether the claim has ended with a report (clause C5).

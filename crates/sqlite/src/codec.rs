@@ -2,7 +2,7 @@
 
 use runstore_core::rules::retry::Created;
 use runstore_core::{
-    AgentState, Cause, Error, Result, Run, Task, TaskStanding, TaskStatus, Timestamp, Uuid,
+    AgentState, Cause, Error, Result, Run, Task, TaskId, TaskStanding, TaskStatus, Timestamp, Uuid,
 };
 use serde_json::Value;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -11,6 +11,31 @@ use sqlx::{Decode, Row, Sqlite, Type};
 use crate::error::engine;
 
 pub(crate) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+/// The columns of a task, and what is kept beside its record.
+macro_rules! task_columns {
+    () => {
+        concat!(
+            $crate::codec::task_columns!(short),
+            ", implementation_summary, title, objective, acceptance_criteria, verification_steps, ",
+            "allowed_paths, depends_on"
+        )
+    };
+    // As a record whose long texts are left out: for changes that neither write nor return them.
+    (without texts) => {
+        concat!(
+            $crate::codec::task_columns!(short),
+            ", NULL AS implementation_summary, '' AS title, '' AS objective, ",
+            "'[]' AS acceptance_criteria, '[]' AS verification_steps, '[]' AS allowed_paths, ",
+            "x'' AS depends_on"
+        )
+    };
+    (short) => {
+        "id, run_id, position, status, attempt_count, updated_at, created_at, blocker_signature, \
+         priority, unmet, not_before, delayed_until, lease_expires_at, max_attempts, worker"
+    };
+}
+pub(crate) use task_columns;
 
 /// The beginning of every statement that reads records of a kind, completed by the rest of the statement.
 macro_rules! select {
@@ -27,11 +52,7 @@ macro_rules! select {
         )
     };
     (Task, $($rest:expr),+) => {
-        concat!(
-            "SELECT id, run_id, position, status, attempt_count, updated_at, created_at, ",
-            "blocker_signature, implementation_summary, title, objective, acceptance_criteria, ",
-            "verification_steps, allowed_paths FROM tasks ", $($rest),+
-        )
+        concat!("SELECT ", $crate::codec::task_columns!(), " FROM tasks ", $($rest),+)
     };
     (Event, $($rest:expr),+) => {
         concat!(
@@ -124,11 +145,18 @@ impl<'r> Columns<'r> {
         })
     }
 
+    pub(crate) fn optional_time(&self, column: &str) -> Result<Option<Timestamp>> {
+        match self.get::<Option<i64>>(column)? {
+            Some(_) => self.time(column).map(Some),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) fn count(&self, column: &str) -> Result<u32> {
         self.get(column)
     }
 
-    fn status(&self, column: &str) -> Result<TaskStatus> {
+    pub(crate) fn status(&self, column: &str) -> Result<TaskStatus> {
         let word: &str = self.get(column)?;
         let status = word.parse();
         status.map_err(|error| self.corrupt(column, "is no status of a task", error))
@@ -142,6 +170,19 @@ impl<'r> Columns<'r> {
     fn texts(&self, column: &str) -> Result<Vec<String>> {
         let texts = serde_json::from_str(self.get(column)?);
         texts.map_err(|error| self.corrupt(column, "is not a list of texts in JSON", error))
+    }
+
+    /// Ids that [`ids`] wrote.
+    pub(crate) fn ids<T: From<Uuid>>(&self, column: &str) -> Result<Vec<T>> {
+        let bytes: &[u8] = self.get(column)?;
+        let (ids, rest) = bytes.as_chunks();
+        match rest {
+            [] => Ok(ids.iter().map(|id| Uuid::from_bytes(*id).into()).collect()),
+            rest => {
+                let problem = format!("has {} bytes after its last id", rest.len());
+                Err(Error::corrupt(self.place(column), problem, None))
+            }
+        }
     }
 
     fn corrupt(
@@ -220,6 +261,13 @@ impl Record for Task {
             attempt_count: row.count("attempt_count")?,
             implementation_summary: row.get("implementation_summary")?,
             blocker_signature: row.get("blocker_signature")?,
+            priority: row.get("priority")?,
+            not_before: row.optional_time("not_before")?,
+            depends_on: row.ids("depends_on")?,
+            max_attempts: row.get("max_attempts")?,
+            delayed_until: row.optional_time("delayed_until")?,
+            worker: row.get("worker")?,
+            lease_expires_at: row.optional_time("lease_expires_at")?,
             created_at: row.time("created_at")?,
             updated_at: row.time("updated_at")?,
         })
@@ -235,6 +283,7 @@ impl Record for TaskStanding {
             run_id: row.id("run_id")?,
             status: row.status("status")?,
             attempt_count: row.count("attempt_count")?,
+            lease_expires_at: row.optional_time("lease_expires_at")?,
         })
     }
 }
@@ -250,4 +299,16 @@ pub(crate) fn integer(number: u64) -> Result<i64> {
 /// A list of texts as JSON.
 pub(crate) fn texts(list: &[String]) -> String {
     Value::from(list).to_string()
+}
+
+/// Ids, one after the other.
+pub(crate) fn ids(ids: &[TaskId]) -> Vec<u8> {
+    ids.iter()
+        .flat_map(|id| id.as_uuid().into_bytes())
+        .collect()
+}
+
+/// A time that may be unset.
+pub(crate) fn micros(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_micros)
 }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use runstore_core::limits::MAX_DURATION;
 use runstore_core::{Clock, Durability, Error, Result, StoreUrl, SystemClock};
 
 /// The most connections that a store may read by.
@@ -14,24 +15,26 @@ pub struct SqliteOptions {
     pub(crate) durability: Durability,
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: u32,
+    pub(crate) poll_interval: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl SqliteOptions {
     /// The store in the file at `path`, which is created if there is none: full durability, a busy
-    /// timeout of ten seconds, four readers, the system's clock.
+    /// timeout of ten seconds, four readers, a poll interval of 25 milliseconds, the system's clock.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             durability: Durability::Full,
             busy_timeout: Duration::from_secs(10),
             readers: 4,
+            poll_interval: Duration::from_millis(25),
             clock: Arc::new(SystemClock),
         }
     }
 
-    /// Reads `sqlite:FILE`, with the options `durability` (`full` or `relaxed`), `busy_timeout_ms` and
-    /// `readers`.
+    /// Reads `sqlite:FILE`, with the options `durability` (`full` or `relaxed`), `busy_timeout_ms`,
+    /// `readers` and `poll_ms`.
     ///
     /// # Errors
     /// `InvalidInput` if the URL names no file, another option, or a value that cannot be.
@@ -44,8 +47,11 @@ impl SqliteOptions {
                     options.busy_timeout = Duration::from_millis(number(key, value)?.into());
                 }
                 "readers" => options.readers = number(key, value)?,
+                "poll_ms" => {
+                    options.poll_interval = Duration::from_millis(number(key, value)?.into());
+                }
                 _ => {
-                    let known = ["durability", "busy_timeout_ms", "readers"];
+                    let known = ["durability", "busy_timeout_ms", "readers", "poll_ms"];
                     return Err(url.unknown_option(key, &known));
                 }
             }
@@ -69,10 +75,21 @@ impl SqliteOptions {
         self
     }
 
-    /// How many connections to read by, at most. Each has a thread and is opened when first needed.
+    /// How many connections to read by, at most. Each has a thread and is opened when first needed. One
+    /// more watches the file while a call waits for a claim.
     #[must_use]
     pub fn with_readers(mut self, readers: u32) -> Self {
         self.readers = readers;
+        self
+    }
+
+    /// How often to look for what other processes wrote while a call waits for a claim (clause C11), by the
+    /// system's clock, whatever the store's own is. A task that another process makes claimable is taken
+    /// after at most this long and the time that a look and a claim take. What this store writes itself
+    /// ends a wait at once.
+    #[must_use]
+    pub fn with_poll_interval(mut self, poll_interval: Duration) -> Self {
+        self.poll_interval = poll_interval;
         self
     }
 
@@ -101,6 +118,14 @@ impl SqliteOptions {
             let problem = format!("is {}; it must be from 1 to {MAX_READERS}", self.readers);
             return invalid("readers", problem);
         }
+        if !(Duration::from_millis(1)..=MAX_DURATION).contains(&self.poll_interval) {
+            let days = MAX_DURATION.as_secs() / (24 * 60 * 60);
+            let problem = format!(
+                "is {:?}; it must be from a millisecond to {days} days",
+                self.poll_interval
+            );
+            return invalid("poll_interval", problem);
+        }
         // SQLite keeps the milliseconds in 32 bits, with a sign.
         if i32::try_from(self.busy_timeout.as_millis()).is_err() {
             let problem = format!("is over {} milliseconds", i32::MAX);
@@ -127,11 +152,13 @@ mod tests {
     #[test]
     fn a_url_sets_the_file_and_every_option() {
         let options =
-            from("sqlite:runs.db?durability=relaxed&busy_timeout_ms=250&readers=2").unwrap();
+            from("sqlite:runs.db?durability=relaxed&busy_timeout_ms=250&readers=2&poll_ms=5")
+                .unwrap();
         assert_eq!(options.path, Path::new("runs.db"));
         assert_eq!(options.durability, Durability::Relaxed);
         assert_eq!(options.busy_timeout, Duration::from_millis(250));
         assert_eq!(options.readers, 2);
+        assert_eq!(options.poll_interval, Duration::from_millis(5));
     }
 
     #[test]
@@ -144,6 +171,7 @@ mod tests {
             "sqlite:runs.db?readers=0",
             "sqlite:runs.db?readers=many",
             "sqlite:runs.db?busy_timeout_ms=4000000000",
+            "sqlite:runs.db?poll_ms=0",
         ] {
             assert!(
                 matches!(from(url), Err(Error::InvalidInput { .. })),

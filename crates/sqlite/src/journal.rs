@@ -6,14 +6,16 @@ use runstore_core::{
     ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval, NewArtifact, NewAttempt,
     NewCheckpoint, NewEvent, Page, PageRequest, Result, RunId, TaskAttempt, TaskId,
 };
-use sqlx::query;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, query};
 
 use crate::claims::standing_of_fence;
-use crate::codec::{Query, select};
+use crate::codec::{Query, Record, select};
 use crate::entries::Entry;
-use crate::statement::{after, find, find_by_id, list_last, page, rows, value};
-use crate::writer::Write;
+use crate::statement::{
+    ROWS_A_STATEMENT, after, find, find_by_id, list_last, page, rows, run_built, value,
+};
+use crate::write::Write;
 use crate::{runs, tasks};
 
 /// The stored entry, if the call repeats the one that made it (clause G9).
@@ -41,14 +43,49 @@ pub(crate) async fn insert<E: Entry>(connection: &mut SqliteConnection, entry: E
     Ok(entry.numbered(seq))
 }
 
-/// Adds an event that the store writes of itself.
-pub(crate) async fn add_own_event(
-    write: Write<'_>,
+/// Adds events that the store writes of itself.
+pub(crate) async fn add_own_events(
+    write: &mut Write<'_>,
     run_id: RunId,
-    draft: EventDraft,
+    drafts: impl IntoIterator<Item = EventDraft, IntoIter: Send>,
 ) -> Result<()> {
-    let event = create::event(run_id, 0, draft, write.now);
-    insert(write.connection, event).await?;
+    let now = write.now;
+    let events = drafts.into_iter();
+    let mut events = Vec::from_iter(events.map(|draft| create::event(run_id, 0, draft, now)));
+    if events.len() > 1 {
+        return insert_own_events(write.connection, run_id, &events).await;
+    }
+    match events.pop() {
+        Some(event) => insert(write.connection, event).await.map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Adds events without ids by statements for many at once.
+async fn insert_own_events(
+    connection: &mut SqliteConnection,
+    run_id: RunId,
+    events: &[Event],
+) -> Result<()> {
+    let last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?";
+    let last = query(last).bind(run_id.as_uuid());
+    let last: Option<i64> = value(connection, Event::TABLE, last).await?;
+    let mut seqs = last.unwrap_or(0) + 1..;
+    for chunk in events.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO events (run_id, seq, ts, source, kind, message, payload) ",
+        );
+        statement.push_values(chunk.iter().zip(&mut seqs), |mut row, (event, seq)| {
+            row.push_bind(event.run_id.as_uuid())
+                .push_bind(seq)
+                .push_bind(event.ts.as_micros())
+                .push_bind(event.source.as_str())
+                .push_bind(event.kind.as_str())
+                .push_bind(event.message.as_str())
+                .push_bind(event.payload.to_string());
+        });
+        run_built(connection, Event::TABLE, statement).await?;
+    }
     Ok(())
 }
 
@@ -100,7 +137,9 @@ pub(crate) async fn add_checkpoint(write: Write<'_>, new: NewCheckpoint) -> Resu
 }
 
 pub(crate) async fn add_attempt(write: Write<'_>, new: NewAttempt) -> Result<TaskAttempt> {
-    let Write { connection, now } = write;
+    let Write {
+        connection, now, ..
+    } = write;
     let (task_id, number, fence) = (new.task_id, new.attempt_number, new.fence);
     // A fence is on the attempt's own task: that was checked with the input.
     let Some(standing) = tasks::standing(connection, task_id).await? else {

@@ -32,6 +32,9 @@
 //! [`Error::Busy`]. They do not wait in a line: under steady load on all sides one may wait for long. So
 //! share a handle within a process: [`SqliteStore`] is cheap to clone. Reads wait for nobody.
 //!
+//! A call that waits for a claim looks every 25 milliseconds for what other processes made claimable, or as
+//! [`SqliteOptions::with_poll_interval`] says. Handles that were opened separately count as two processes.
+//!
 //! # Files
 //!
 //! A new file is for its owner alone, and so are the two that SQLite keeps beside it while it is open,
@@ -49,6 +52,7 @@
 //! [`Error::Incompatible`]: runstore_core::Error::Incompatible
 //! [`Store::close`]: runstore_core::Store::close
 
+mod changes;
 mod claims;
 mod codec;
 mod config;
@@ -58,6 +62,8 @@ mod error;
 mod file;
 mod journal;
 mod open;
+mod plans;
+mod queue;
 mod readers;
 mod runs;
 mod schema;
@@ -65,6 +71,11 @@ mod snapshot;
 mod statement;
 mod store;
 mod tasks;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod testing;
+mod waiting;
+mod write;
 mod writer;
 
 pub use config::SqliteOptions;

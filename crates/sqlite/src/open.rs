@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use runstore_core::{Error, Result, WriteQueue};
+use runstore_core::{Error, Result, WakeHub, WriteQueue};
 use sqlx::sqlite::SqliteConnection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -15,7 +15,8 @@ use crate::error;
 use crate::file::DatabaseFile;
 use crate::readers::{IdleReaders, Readers};
 use crate::schema::{self, Found};
-use crate::writer::{Job, Writer};
+use crate::write::Job;
+use crate::writer::Writer;
 
 /// How long to wait before opening is tried again. Not every lock that others hold meanwhile is one that
 /// SQLite itself waits for: the switch to a write-ahead log is not.
@@ -23,23 +24,28 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Opens the file, on a thread of its own: it waits for files and locks. If the future is dropped, the
 /// thread goes on to the end and lets go of the file.
-pub(crate) async fn open(options: SqliteOptions) -> Result<(Readers, WriteQueue<Job>)> {
+///
+/// The writer tells `hub` what it committed.
+pub(crate) async fn open(
+    options: SqliteOptions,
+    hub: Arc<WakeHub>,
+) -> Result<(Readers, WriteQueue<Job>)> {
     let (sender, receiver) = oneshot::channel();
     let no_thread = |source| error::file("the system gives no thread to open".to_owned(), source);
     thread::Builder::new()
         .name("runstore-sqlite-open".to_owned())
-        .spawn(move || drop(sender.send(start(options))))
+        .spawn(move || drop(sender.send(start(options, hub))))
         .map_err(no_thread)?;
     let gone = |_| error::unavailable("opening ended half-way".to_owned(), None);
     receiver.await.map_err(gone)?
 }
 
-fn start(options: SqliteOptions) -> Result<(Readers, WriteQueue<Job>)> {
+fn start(options: SqliteOptions, hub: Arc<WakeHub>) -> Result<(Readers, WriteQueue<Job>)> {
     let opened = open_file(&options)?;
     let idle = Arc::<IdleReaders>::default();
     let file = opened.file.clone();
     let readers = Readers::new(options.clone(), file, Arc::clone(&idle));
-    let mut writer = Writer::new(opened, options, idle);
+    let mut writer = Writer::new(opened, options, idle, hub);
     let queue = WriteQueue::start("runstore-sqlite", move |batch| writer.apply(batch))?;
     Ok((readers, queue))
 }

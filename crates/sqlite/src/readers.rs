@@ -44,6 +44,8 @@ impl IdleReaders {
 #[derive(Debug)]
 pub(crate) struct Readers {
     places: Semaphore,
+    /// The place of the one that watches, so that no long read keeps it waiting.
+    watcher: Semaphore,
     idle: Arc<IdleReaders>,
     file: DatabaseFile,
     options: SqliteOptions,
@@ -53,6 +55,7 @@ impl Readers {
     pub(crate) fn new(options: SqliteOptions, file: DatabaseFile, idle: Arc<IdleReaders>) -> Self {
         Self {
             places: Semaphore::new(options.readers as usize),
+            watcher: Semaphore::new(1),
             idle,
             file,
             options,
@@ -64,7 +67,22 @@ impl Readers {
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
     {
-        let mut reader = self.reader().await?;
+        self.by_statement_at(&self.places, read).await
+    }
+
+    /// Reads by one statement what other processes may have written, beside all who read.
+    pub(crate) async fn watch<T, F>(&self, read: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
+    {
+        self.by_statement_at(&self.watcher, read).await
+    }
+
+    async fn by_statement_at<T, F>(&self, places: &Semaphore, read: F) -> Result<T>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
+    {
+        let mut reader = self.reader(places).await?;
         let found = read(reader.connection()?).await;
         reader.end(found)
     }
@@ -75,7 +93,7 @@ impl Readers {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
     {
         const WHAT: &str = "a transaction that reads";
-        let mut reader = self.reader().await?;
+        let mut reader = self.reader(&self.places).await?;
         let connection = reader.connection()?;
         // Dropped at any point, the transaction queues its own end on the connection, before whatever
         // the next one asks of it (clause G4).
@@ -95,14 +113,16 @@ impl Readers {
     /// Lets nobody read any more, waits for those who do, and closes the connections.
     pub(crate) async fn close(&self) {
         // An error says that it is closed already.
-        let all = self.places.acquire_many(self.options.readers).await;
-        self.places.close();
-        drop(all);
+        for (places, number) in [(&self.places, self.options.readers), (&self.watcher, 1)] {
+            let all = places.acquire_many(number).await;
+            places.close();
+            drop(all);
+        }
         self.idle.close().await;
     }
 
-    async fn reader(&self) -> Result<Reader<'_>> {
-        let place = self.places.acquire().await.map_err(|_| closed())?;
+    async fn reader<'r>(&'r self, places: &'r Semaphore) -> Result<Reader<'r>> {
+        let place = places.acquire().await.map_err(|_| closed())?;
         let connection = match self.idle.take() {
             Some(connection) => connection,
             None => connect::reader(&self.options, &self.file).await?,

@@ -10,14 +10,14 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::codec::{Named, Record, select};
 use crate::statement::{before, change, find, find_by_id, list, page, rows, value};
-use crate::writer::Write;
+use crate::write::Write;
 use crate::{journal, tasks};
 
 impl Named for Run {
     const BY_ID: &'static str = select!(Run, "WHERE id = ?");
 }
 
-pub(crate) async fn create(write: Write<'_>, new: NewRun) -> Result<Run> {
+pub(crate) async fn create(mut write: Write<'_>, new: NewRun) -> Result<Run> {
     let is_named = new.id.is_some();
     let run = create::run(new, write.now);
     if is_named && let Some(stored) = find_by_id::<Run>(write.connection, run.id).await? {
@@ -38,7 +38,7 @@ pub(crate) async fn create(write: Write<'_>, new: NewRun) -> Result<Run> {
     .bind(run.goal.as_str())
     .bind(run.repo_path.as_str());
     change(write.connection, Run::TABLE, insert).await?;
-    journal::add_own_event(write, run.id, events::run_created(&run)).await?;
+    journal::add_own_events(&mut write, run.id, [events::run_created(&run)]).await?;
     Ok(run)
 }
 
@@ -116,7 +116,10 @@ pub(crate) async fn delete(write: Write<'_>, run_id: RunId) -> Result<()> {
     let delete = query("DELETE FROM runs WHERE id = ?").bind(run_id.as_uuid());
     match change(write.connection, Run::TABLE, delete).await? {
         0 => Err(unknown(run_id)),
-        _ => Ok(()),
+        _ => {
+            write.wakes.gone(run_id);
+            Ok(())
+        }
     }
 }
 

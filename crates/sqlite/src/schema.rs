@@ -18,10 +18,13 @@ use crate::file::DatabaseFile;
 pub const APPLICATION_ID: i32 = 0x7273_7472;
 
 /// The version of the format that this version of the crate writes, at offset 60 of the file.
-pub const FORMAT_VERSION: i32 = 1;
+pub const FORMAT_VERSION: i32 = 2;
 
 /// What each version adds to the one before.
-const MIGRATIONS: [(i32, &str); 1] = [(1, include_str!("migrations/1.sql"))];
+const MIGRATIONS: [(i32, &str); 2] = [
+    (1, include_str!("migrations/1.sql")),
+    (2, include_str!("migrations/2.sql")),
+];
 
 /// The tables of agent-r, the tool that runstore grew from. It marks its files by nothing else.
 const AGENT_R_TABLES: [&str; 8] = [
@@ -248,6 +251,11 @@ fn judge(file: &DatabaseFile, header: Header, contents: Contents) -> Result<Foun
                  {FORMAT_VERSION}"
             ),
             "upgrade runstore",
+        ),
+        // Version 0 is a file that was claimed and not migrated yet.
+        APPLICATION_ID if format_version < 0 => incompatible(
+            &format!("is a store of format {format_version}, which there never was"),
+            ANOTHER_PATH,
         ),
         APPLICATION_ID => Ok(Found::Store),
         0 if names.is_empty() && !is_unclear && format_version == 0 => Ok(Found::Unclaimed),

@@ -3,10 +3,14 @@
 use futures_util::{Stream, TryStreamExt};
 use runstore_core::{Cursor, Page, PageRequest, Result, Uuid};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Decode, Row, Sqlite, Type};
+use sqlx::{Decode, QueryBuilder, Row, Sqlite, Type};
 
 use crate::codec::{Columns, Named, Query, Record};
 use crate::error::engine;
+
+/// How many rows one statement reads by their ids, or writes: a statement is a trip to the driver's thread
+/// and back.
+pub(crate) const ROWS_A_STATEMENT: usize = 64;
 
 pub(crate) fn decode<T: Record>(row: &SqliteRow) -> Result<T> {
     T::from_row(&Columns::of::<T>(row))
@@ -39,6 +43,28 @@ pub(crate) async fn list<T: Record>(
     let mut records = Vec::new();
     while let Some(row) = next::<T>(&mut rows).await? {
         records.push(decode(&row)?);
+    }
+    Ok(records)
+}
+
+/// Lists the records with these ids, in no order. The statement ends where the list of ids begins.
+pub(crate) async fn list_by_ids<T: Record>(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    ids: &[Uuid],
+) -> Result<Vec<T>> {
+    let mut records = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(sql);
+        let mut list_of_ids = statement.separated(", ");
+        for id in ids {
+            list_of_ids.push_bind(*id);
+        }
+        statement.push(")");
+        let rows = statement.build().fetch_all(&mut *connection).await;
+        for row in rows.map_err(|error| engine(T::TABLE, error))? {
+            records.push(decode(&row)?);
+        }
     }
     Ok(records)
 }
@@ -97,6 +123,17 @@ pub(crate) async fn change(
     let changed = query.execute(connection).await;
     let changed = changed.map_err(|error| engine(what, error))?;
     Ok(changed.rows_affected())
+}
+
+/// Runs a statement that was built for a number of rows. `what` is the table, for an error.
+pub(crate) async fn run_built(
+    connection: &mut SqliteConnection,
+    what: &str,
+    mut statement: QueryBuilder<Sqlite>,
+) -> Result<()> {
+    let done = statement.build().execute(connection).await;
+    done.map_err(|error| engine(what, error))?;
+    Ok(())
 }
 
 /// The last number that a page must not show, for a list in rising order.

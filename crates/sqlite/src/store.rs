@@ -1,21 +1,23 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use runstore_core::rules::input::{Input, check_limit, check_word};
+use runstore_core::rules::input::{Input, check_claims, check_limit, check_timeout, check_word};
 use runstore_core::rules::runs as run_rules;
 use runstore_core::{
     AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
-    Claim, ClaimRequest, ClaimToken, CompleteTask, Durability, Event, FinishReport, ListApprovals,
-    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval,
-    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result, Run, RunId,
-    RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task, TaskAttempt,
-    TaskId, TaskPlan, WriteQueue,
+    Claim, ClaimRequest, ClaimToken, Clock, CompleteTask, Durability, Event, FinishReport,
+    Heartbeat, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
+    ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result,
+    Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task,
+    TaskAttempt, TaskId, TaskPlan, Timestamp, WaitingReason, WakeHub, WriteQueue, claim_or_wait,
 };
 
 use crate::readers::Readers;
-use crate::writer::{self, Job, Write};
-use crate::{SqliteOptions, claims, journal, open, runs, snapshot, tasks};
+use crate::waiting::{self, Wait};
+use crate::write::{self, Job, Write};
+use crate::{SqliteOptions, claims, journal, open, plans, runs, snapshot, tasks};
 
 /// A store in an SQLite file. Clones are handles on the same connections; the last one that is dropped
 /// lets go of the file.
@@ -27,6 +29,10 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Inner {
     durability: Durability,
+    poll_interval: Duration,
+    clock: Arc<dyn Clock>,
+    /// Those who wait for a claim, at whichever clone.
+    hub: Arc<WakeHub>,
     readers: Readers,
     /// Dropped, it waits for the writer, which closes every connection.
     queue: WriteQueue<Job>,
@@ -42,10 +48,16 @@ impl SqliteStore {
     pub async fn open(options: SqliteOptions) -> Result<Self> {
         options.check()?;
         let durability = options.durability;
-        let (readers, queue) = open::open(options).await?;
+        let poll_interval = options.poll_interval;
+        let clock = Arc::clone(&options.clock);
+        let hub = Arc::new(WakeHub::new());
+        let (readers, queue) = open::open(options, Arc::clone(&hub)).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 durability,
+                poll_interval,
+                clock,
+                hub,
                 readers,
                 queue,
             }),
@@ -58,11 +70,16 @@ impl SqliteStore {
         F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         let queue = &self.inner.queue;
-        queue.submit(|reply| writer::job(reply, apply)).await
+        queue.submit(|reply| write::job(reply, apply)).await
     }
 
-    fn readers(&self) -> &Readers {
+    pub(crate) fn readers(&self) -> &Readers {
         &self.inner.readers
+    }
+
+    /// How often to look for what other processes wrote.
+    pub(crate) fn poll_interval(&self) -> Duration {
+        self.inner.poll_interval
     }
 }
 
@@ -79,6 +96,7 @@ impl Store for SqliteStore {
         // Readers first: the last connection to leave a file folds the log into it, and a reader cannot.
         self.readers().close().await;
         self.inner.queue.close().await;
+        self.inner.hub.wake_all();
         Ok(())
     }
 
@@ -143,13 +161,13 @@ impl Store for SqliteStore {
 
     async fn replace_pending_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>> {
         plan.check()?;
-        self.write(move |write| Box::pin(tasks::replace_pending(write, plan)))
+        self.write(move |write| Box::pin(plans::replace_pending(write, plan)))
             .await
     }
 
     async fn append_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>> {
         plan.check()?;
-        self.write(move |write| Box::pin(tasks::append(write, plan)))
+        self.write(move |write| Box::pin(plans::append(write, plan)))
             .await
     }
 
@@ -194,10 +212,49 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn requeue_expired_tasks(&self, run_id: Option<RunId>) -> Result<u64> {
+        self.write(move |write| Box::pin(tasks::requeue_expired(write, run_id)))
+            .await
+    }
+
+    async fn waiting_reason(&self, task_id: TaskId) -> Result<WaitingReason> {
+        let clock = Arc::clone(&self.inner.clock);
+        self.readers()
+            .by_transaction(move |reader| Box::pin(waiting::reason(reader, task_id, clock)))
+            .await
+    }
+
     async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
         request.check()?;
         let queue = &self.inner.queue;
         queue.submit(|reply| Job::claim(request, reply)).await
+    }
+
+    async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
+        request.check()?;
+        check_claims(limit)?;
+        self.write(move |write| {
+            Box::pin(async move { claims::claim(write, &vec![&request; limit as usize]).await })
+        })
+        .await
+    }
+
+    async fn claim_or_wait(
+        &self,
+        request: ClaimRequest,
+        timeout: Duration,
+    ) -> Result<Option<Claim>> {
+        request.check()?;
+        check_timeout(timeout)?;
+        let Inner { hub, clock, .. } = &*self.inner;
+        let wait = Wait::new(self, request.run_id);
+        claim_or_wait(&wait, hub, &**clock, request, timeout).await
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<Option<Timestamp>> {
+        beat.check()?;
+        self.write(move |write| Box::pin(claims::heartbeat(write, beat)))
+            .await
     }
 
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {

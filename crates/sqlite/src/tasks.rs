@@ -1,53 +1,56 @@
-//! Tasks (clauses T1 to T6) and their settling by an operator (C6).
+//! Tasks (clauses T3 to T7) and their settling by an operator (C6).
 
-use std::collections::HashMap;
-
-use runstore_core::rules::tasks::Settlement;
-use runstore_core::rules::{create, events, retry, tasks};
+use runstore_core::rules::tasks::{Changed, Settlement};
+use runstore_core::rules::{events, tasks};
 use runstore_core::{
-    Error, ListTasks, Page, RecordKind, Result, RunId, Task, TaskId, TaskPlan, TaskStanding,
-    TaskStatus, Timestamp, Uuid,
+    Error, EventDraft, ListTasks, Page, RecordKind, Result, RunId, Task, TaskId, TaskStanding,
+    TaskStatus,
 };
+use sqlx::query;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Sqlite, query};
 
-use crate::codec::{Named, Query, Record, integer, select, texts};
-use crate::error::engine;
-use crate::statement::{after, change, decode, find, find_by_id, list, page, rows, value};
-use crate::writer::Write;
+use crate::changes::{StoredTask, save, save_all};
+use crate::codec::{Named, Query, select, task_columns};
+use crate::statement::{after, find, find_by_id, list, page, rows};
+use crate::write::Write;
 use crate::{journal, runs};
-
-/// How many tasks one statement reads or writes: a statement is a trip to the driver's thread and back.
-const TASKS_A_STATEMENT: usize = 64;
 
 impl Named for Task {
     const BY_ID: &'static str = select!(Task, "WHERE id = ?");
 }
 
-/// The statement for the first tasks of a run that are in this state, after a position.
-pub(crate) fn in_status(run_id: RunId, status: TaskStatus, after: i64, rows: i64) -> Query {
+/// The statement for the tasks of a run that are in a state, in position order.
+macro_rules! in_status {
     // Each names its index, for SQLite uses a partial one only where the word stands in the statement, and
     // would fail, not crawl, if it could not.
-    macro_rules! in_status {
-        ($word:literal) => {
-            select!(
-                Task,
-                "INDEXED BY tasks_",
-                $word,
-                " WHERE run_id = ? AND status = '",
-                $word,
-                "' AND position > ? ORDER BY position LIMIT ?"
-            )
-        };
-    }
-    let sql = match status {
-        TaskStatus::Pending => in_status!("pending"),
-        TaskStatus::InProgress => in_status!("in_progress"),
-        TaskStatus::Completed => in_status!("completed"),
-        TaskStatus::Blocked => in_status!("blocked"),
-        TaskStatus::Abandoned => in_status!("abandoned"),
+    (@ $word:literal, $($columns:ident)*) => {
+        concat!(
+            "SELECT ", task_columns!($($columns)*), " FROM tasks INDEXED BY tasks_", $word,
+            " WHERE run_id = ? AND status = '", $word,
+            "' AND position > ? ORDER BY position LIMIT ?"
+        )
     };
+    ($status:expr, $($columns:ident)*) => {
+        match $status {
+            TaskStatus::Pending => in_status!(@ "pending", $($columns)*),
+            TaskStatus::InProgress => in_status!(@ "in_progress", $($columns)*),
+            TaskStatus::Completed => in_status!(@ "completed", $($columns)*),
+            TaskStatus::Blocked => in_status!(@ "blocked", $($columns)*),
+            TaskStatus::Abandoned => in_status!(@ "abandoned", $($columns)*),
+        }
+    };
+}
+
+/// The statement for the first tasks of a run that are in this state, after a position.
+fn in_status(run_id: RunId, status: TaskStatus, after: i64, rows: i64) -> Query {
+    let sql = in_status!(status,);
     query(sql).bind(run_id.as_uuid()).bind(after).bind(rows)
+}
+
+/// The statement for all tasks of a run that are in this state, to change them and not to return them.
+pub(crate) fn in_status_without_texts(run_id: RunId, status: TaskStatus) -> Query {
+    let sql = in_status!(status, without texts);
+    query(sql).bind(run_id.as_uuid()).bind(0_i64).bind(-1_i64)
 }
 
 pub(crate) async fn get(connection: &mut SqliteConnection, task_id: TaskId) -> Result<Task> {
@@ -55,12 +58,30 @@ pub(crate) async fn get(connection: &mut SqliteConnection, task_id: TaskId) -> R
     task.ok_or_else(|| unknown(task_id))
 }
 
+/// Reads a task to change it and return it.
+pub(crate) async fn get_stored(
+    connection: &mut SqliteConnection,
+    task_id: TaskId,
+) -> Result<StoredTask> {
+    let task = find_stored(connection, task_id).await?;
+    task.ok_or_else(|| unknown(task_id))
+}
+
+/// Finds a task to change it and return it.
+pub(crate) async fn find_stored(
+    connection: &mut SqliteConnection,
+    task_id: TaskId,
+) -> Result<Option<StoredTask>> {
+    find(connection, query(Task::BY_ID).bind(task_id.as_uuid())).await
+}
+
 /// What a token on the task is held against, if there is such a task.
 pub(crate) async fn standing(
     connection: &mut SqliteConnection,
     task_id: TaskId,
 ) -> Result<Option<TaskStanding>> {
-    let standing = query("SELECT run_id, status, attempt_count FROM tasks WHERE id = ?");
+    let standing =
+        query("SELECT run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id = ?");
     find(connection, standing.bind(task_id.as_uuid())).await
 }
 
@@ -119,224 +140,105 @@ pub(crate) async fn in_statuses(
     Ok(tasks)
 }
 
-pub(crate) async fn replace_pending(write: Write<'_>, plan: TaskPlan) -> Result<Vec<Task>> {
-    let run_id = plan.run_id;
-    let new = match new_tasks(&mut *write.connection, write.now, plan).await? {
-        Plan::Repeated(tasks) => return Ok(tasks),
-        Plan::New(tasks) => tasks,
-    };
-    let replaceable = TaskStatus::ALL
-        .into_iter()
-        .filter(|status| tasks::is_replaceable(*status));
-    let replaced: Vec<Task> = in_statuses(write.connection, run_id, replaceable, 0, -1)
-        .await?
-        .into_iter()
-        .map(|task| tasks::replaced(task, write.now))
-        .collect();
-    save_all(write.connection, &replaced).await?;
-    insert_all(write.connection, new).await
-}
-
-pub(crate) async fn append(write: Write<'_>, plan: TaskPlan) -> Result<Vec<Task>> {
-    match new_tasks(&mut *write.connection, write.now, plan).await? {
-        Plan::Repeated(tasks) => Ok(tasks),
-        Plan::New(tasks) => insert_all(write.connection, tasks).await,
-    }
-}
-
-enum Plan {
-    Repeated(Vec<Task>),
-    New(Vec<Task>),
-}
-
-async fn new_tasks(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-    plan: TaskPlan,
-) -> Result<Plan> {
-    let run_id = plan.run_id;
-    runs::check(connection, run_id).await?;
-    let ids: Vec<Option<TaskId>> = plan.drafts.iter().map(|draft| draft.id).collect();
-    let mut stored = find_all(connection, ids.iter().flatten()).await?;
-    let last = query("SELECT max(position) FROM tasks WHERE run_id = ?").bind(run_id.as_uuid());
-    let last: Option<Option<u64>> = value(connection, Task::TABLE, last).await?;
-    let next = last.flatten().unwrap_or(0) + 1;
-    let new: Vec<Task> = (next..)
-        .zip(plan.drafts)
-        .map(|(position, draft)| create::task(run_id, position, draft, now))
-        .collect();
-    let stored = ids.iter().map(|id| stored.remove(id.as_ref()?)).collect();
-    Ok(match retry::answer_plan(stored, &new)? {
-        Some(repeated) => Plan::Repeated(repeated),
-        None => Plan::New(new),
-    })
-}
-
-async fn find_all(
-    connection: &mut SqliteConnection,
-    ids: impl Iterator<Item = &TaskId>,
-) -> Result<HashMap<TaskId, Task>> {
-    let ids: Vec<Uuid> = ids.map(|id| id.as_uuid()).collect();
-    let mut found = HashMap::new();
-    for ids in ids.chunks(TASKS_A_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(select!(Task, "WHERE id IN ("));
-        let mut list_of_ids = statement.separated(", ");
-        for id in ids {
-            list_of_ids.push_bind(*id);
-        }
-        statement.push(")");
-        let tasks: Vec<Task> = list_built(connection, statement).await?;
-        found.extend(tasks.into_iter().map(|task| (task.id, task)));
-    }
-    Ok(found)
-}
-
-async fn insert_all(connection: &mut SqliteConnection, tasks: Vec<Task>) -> Result<Vec<Task>> {
-    for tasks in tasks.chunks(TASKS_A_STATEMENT) {
-        let positions = tasks.iter().map(|task| integer(task.position));
-        let positions: Vec<i64> = positions.collect::<Result<_>>()?;
-        let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO tasks (id, run_id, position, status, attempt_count, updated_at, \
-             created_at, blocker_signature, implementation_summary, title, objective, \
-             acceptance_criteria, verification_steps, allowed_paths) ",
-        );
-        statement.push_values(tasks.iter().zip(positions), |mut row, (task, position)| {
-            row.push_bind(task.id.as_uuid())
-                .push_bind(task.run_id.as_uuid())
-                .push_bind(position)
-                .push_bind(task.status.as_str())
-                .push_bind(task.attempt_count)
-                .push_bind(task.updated_at.as_micros())
-                .push_bind(task.created_at.as_micros())
-                .push_bind(task.blocker_signature.as_deref())
-                .push_bind(task.implementation_summary.as_deref())
-                .push_bind(task.title.as_str())
-                .push_bind(task.objective.as_str())
-                .push_bind(texts(&task.acceptance_criteria))
-                .push_bind(texts(&task.verification_steps))
-                .push_bind(texts(&task.allowed_paths));
-        });
-        run_built(connection, statement).await?;
-    }
-    Ok(tasks)
-}
-
-/// Saves what can change of a task.
-pub(crate) async fn save(connection: &mut SqliteConnection, task: Task) -> Result<Task> {
-    let update = query(
-        "UPDATE tasks SET status = ?, attempt_count = ?, updated_at = ?, blocker_signature = ?, \
-         implementation_summary = ? WHERE id = ?",
-    )
-    .bind(task.status.as_str())
-    .bind(task.attempt_count)
-    .bind(task.updated_at.as_micros())
-    .bind(task.blocker_signature.as_deref())
-    .bind(task.implementation_summary.as_deref())
-    .bind(task.id.as_uuid());
-    change(connection, Task::TABLE, update).await?;
-    Ok(task)
-}
-
-/// Saves what can change of tasks that keep their summaries and signatures.
-pub(crate) async fn save_all(connection: &mut SqliteConnection, tasks: &[Task]) -> Result<()> {
-    // The statement for one is prepared once and for all; those for several differ by their number.
-    if let [task] = tasks {
-        save(connection, task.clone()).await?;
-        return Ok(());
-    }
-    for tasks in tasks.chunks(TASKS_A_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
-            "UPDATE tasks SET status = changed.column2, attempt_count = changed.column3, \
-             updated_at = changed.column4 FROM (",
-        );
-        statement.push_values(tasks, |mut row, task| {
-            row.push_bind(task.id.as_uuid())
-                .push_bind(task.status.as_str())
-                .push_bind(task.attempt_count)
-                .push_bind(task.updated_at.as_micros());
-        });
-        statement.push(") AS changed WHERE tasks.id = changed.column1");
-        run_built(connection, statement).await?;
-    }
-    Ok(())
-}
-
-async fn list_built(
-    connection: &mut SqliteConnection,
-    mut statement: QueryBuilder<Sqlite>,
-) -> Result<Vec<Task>> {
-    let rows = statement.build().fetch_all(connection).await;
-    let rows = rows.map_err(|error| engine(Task::TABLE, error))?;
-    rows.iter().map(decode).collect()
-}
-
-async fn run_built(
-    connection: &mut SqliteConnection,
-    mut statement: QueryBuilder<Sqlite>,
-) -> Result<()> {
-    let done = statement.build().execute(connection).await;
-    done.map_err(|error| engine(Task::TABLE, error))?;
-    Ok(())
-}
-
 pub(crate) async fn settle(
-    write: Write<'_>,
+    mut write: Write<'_>,
     task_id: TaskId,
     settlement: impl Into<Settlement> + Send,
 ) -> Result<Task> {
-    let task = get(write.connection, task_id).await?;
+    let StoredTask { task, before } = get_stored(write.connection, task_id).await?;
     let settled = tasks::settled(task, settlement, write.now)?;
-    save(write.connection, settled).await
+    save(&mut write, before, settled).await
 }
 
-pub(crate) async fn requeue(write: Write<'_>, task_id: TaskId) -> Result<Task> {
-    let task = get(write.connection, task_id).await?;
-    let from = task.status;
-    let requeued = tasks::requeued(task, write.now)?;
-    let requeued = save(write.connection, requeued).await?;
-    let event = events::requeue_task(&requeued, from);
-    journal::add_own_event(write, requeued.run_id, event).await?;
-    Ok(requeued)
+pub(crate) async fn requeue(mut write: Write<'_>, task_id: TaskId) -> Result<Task> {
+    let StoredTask { task, before } = get_stored(write.connection, task_id).await?;
+    let Changed { task, event } = tasks::requeued_alone(task, write.now)?;
+    let task = save(&mut write, before, task).await?;
+    journal::add_own_events(&mut write, task.run_id, event).await?;
+    Ok(task)
 }
 
-pub(crate) async fn requeue_in_progress(write: Write<'_>, run_id: RunId) -> Result<u64> {
-    let in_progress = in_status(run_id, TaskStatus::InProgress, 0, -1);
-    let in_progress: Vec<Task> = list(write.connection, in_progress).await?;
+pub(crate) async fn requeue_in_progress(mut write: Write<'_>, run_id: RunId) -> Result<u64> {
+    let in_progress = in_status_without_texts(run_id, TaskStatus::InProgress);
+    let in_progress = list(write.connection, in_progress).await?;
     if in_progress.is_empty() {
         runs::check(write.connection, run_id).await?;
-        return Ok(0);
     }
-    let requeued = in_progress
-        .into_iter()
-        .map(|task| tasks::requeued(task, write.now));
-    let requeued: Vec<Task> = requeued.collect::<Result<_>>()?;
-    save_all(write.connection, &requeued).await?;
-    let changes = requeued.len() as u64;
-    journal::add_own_event(write, run_id, events::requeue_in_progress(changes)).await?;
+    requeue_together(&mut write, in_progress, events::requeue_in_progress).await
+}
+
+/// The tasks in progress whose lease ends no later than a time, by runs in creation order and by position.
+macro_rules! expired {
+    ($of_run:literal) => {
+        concat!(
+            "SELECT ",
+            task_columns!(without texts),
+            " FROM tasks INDEXED BY tasks_in_progress WHERE status = 'in_progress' ",
+            "AND lease_expires_at <= ?1",
+            $of_run,
+            " ORDER BY (SELECT seq FROM runs WHERE runs.id = run_id), position"
+        )
+    };
+}
+
+pub(crate) async fn requeue_expired(mut write: Write<'_>, run_id: Option<RunId>) -> Result<u64> {
+    let now = write.now.as_micros();
+    let expired = match run_id {
+        Some(run_id) => query(expired!(" AND run_id = ?2"))
+            .bind(now)
+            .bind(run_id.as_uuid()),
+        None => query(expired!("")).bind(now),
+    };
+    let expired = list(write.connection, expired).await?;
+    if let (Some(run_id), true) = (run_id, expired.is_empty()) {
+        runs::check(write.connection, run_id).await?;
+    }
+    requeue_together(&mut write, expired, events::requeue_expired).await
+}
+
+/// Requeues tasks in progress, which come by runs and position, and returns how many are pending again.
+async fn requeue_together(
+    write: &mut Write<'_>,
+    tasks: Vec<StoredTask>,
+    summary: fn(u64) -> EventDraft,
+) -> Result<u64> {
+    let mut changes = 0;
+    let mut tasks = tasks.into_iter().peekable();
+    while let Some(StoredTask { task, before }) = tasks.next() {
+        let run_id = task.run_id;
+        let (mut befores, mut of_run) = (vec![before], vec![task]);
+        while let Some(next) = tasks.next_if(|next| next.task.run_id == run_id) {
+            befores.push(next.before);
+            of_run.push(next.task);
+        }
+        let requeue = tasks::requeued_together(of_run, summary, write.now)?;
+        let changed = Vec::from_iter(befores.into_iter().zip(requeue.tasks));
+        save_all(write, &changed).await?;
+        journal::add_own_events(write, run_id, requeue.events).await?;
+        changes += requeue.changes;
+    }
     Ok(changes)
 }
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Execute, Row};
+    use sqlx::Execute;
 
     use super::*;
-    use crate::{SqliteOptions, open};
+    use crate::testing::{opened, steps};
 
     #[test]
     fn the_tasks_in_a_state_are_read_from_its_index_in_order_without_a_sort() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("runs.db");
-        let mut opened = open::open_file(&SqliteOptions::new(path)).unwrap();
+        let (_folder, mut opened) = opened();
         for status in TaskStatus::ALL {
-            let statement = in_status(RunId::generate(), status, 0, 1).sql();
-            let explain = format!("EXPLAIN QUERY PLAN {}", statement.as_str());
-            let explained = query(sqlx::AssertSqlSafe(explain)).fetch_all(&mut opened.connection);
-            let steps = opened.runtime.block_on(explained).unwrap();
-            let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
-            let expected =
-                format!("SEARCH tasks USING INDEX tasks_{status} (run_id=? AND position>?)");
-            assert_eq!(steps, [expected]);
+            for statement in [
+                in_status(RunId::generate(), status, 0, 1),
+                in_status_without_texts(RunId::generate(), status),
+            ] {
+                let expected =
+                    format!("SEARCH tasks USING INDEX tasks_{status} (run_id=? AND position>?)");
+                assert_eq!(steps(&mut opened, statement.sql().as_str()), [expected]);
+            }
         }
     }
 }

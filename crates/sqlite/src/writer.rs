@@ -2,114 +2,18 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use runstore_core::{Applied, Claim, ClaimRequest, Error, Reply, Result, Timestamp};
+use runstore_core::{Applied, Error, Result, WakeHub, Wakes};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::runtime::Runtime;
 
 use crate::SqliteOptions;
-use crate::claims;
 use crate::connect;
 use crate::error::{self, engine};
 use crate::file::DatabaseFile;
 use crate::open::Opened;
 use crate::readers::IdleReaders;
-
-/// The turn of one write in the transaction of its batch.
-///
-/// A write that is refused must have changed nothing, for the rest of the batch is committed: so every
-/// write looks at all that can refuse it before its first change.
-#[derive(Debug)]
-pub(crate) struct Write<'c> {
-    pub(crate) connection: &'c mut SqliteConnection,
-    /// The time of the turn, so that times agree with the order of calls if the clock runs forward.
-    pub(crate) now: Timestamp,
-}
-
-/// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
-type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
-
-/// What the queue holds.
-pub(crate) enum Job {
-    /// Claims that want the same, in the order in which they are to be served.
-    Claims {
-        request: ClaimRequest,
-        replies: Vec<Reply<Option<Claim>>>,
-    },
-    /// Any other write.
-    Call(Call),
-}
-
-impl Job {
-    pub(crate) fn claim(request: ClaimRequest, reply: Reply<Option<Claim>>) -> Self {
-        let replies = vec![reply];
-        Self::Claims { request, replies }
-    }
-
-    async fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
-        match self {
-            Self::Call(call) => vec![call(turn).await],
-            Self::Claims { request, replies } => {
-                let claimed = match turn {
-                    Ok(write) => claims::claim_next(write, request, replies.len()).await,
-                    Err(error) => Err(error),
-                };
-                let mut claimed = claimed.map(Vec::into_iter);
-                let mut next = || match &mut claimed {
-                    Ok(claims) => Ok(claims.next()),
-                    Err(error) => Err(error.clone()),
-                };
-                replies
-                    .into_iter()
-                    .map(|reply| reply.hold(next()))
-                    .collect()
-            }
-        }
-    }
-}
-
-/// Joins the claims of a batch that want the same and puts them first, so that any number of them is two
-/// statements. Calls that wait at the same time may take effect in any order.
-fn joined(batch: Vec<Job>) -> Vec<Job> {
-    let (mut claims, mut calls) = (Vec::<Job>::new(), Vec::new());
-    for job in batch {
-        let Job::Claims { request, replies } = job else {
-            calls.push(job);
-            continue;
-        };
-        let same = claims.iter_mut().find_map(|job| match job {
-            Job::Claims {
-                request: of,
-                replies,
-            } if *of == request => Some(replies),
-            _ => None,
-        });
-        match same {
-            Some(waiting) => waiting.extend(replies),
-            None => claims.push(Job::Claims { request, replies }),
-        }
-    }
-    claims.append(&mut calls);
-    claims
-}
-
-/// Makes the job of a write.
-pub(crate) fn job<T, F>(reply: Reply<T>, apply: F) -> Job
-where
-    T: Send + 'static,
-    F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
-{
-    Job::Call(Box::new(move |turn| {
-        Box::pin(async move {
-            let applied = match turn {
-                Ok(write) => apply(write).await,
-                Err(error) => Err(error),
-            };
-            reply.hold(applied)
-        })
-    }))
-}
+use crate::write::{Job, Write, joined};
 
 /// What the thread of the queue owns. Dropped with the queue, it closes every connection of the store.
 #[derive(Debug)]
@@ -120,13 +24,19 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(opened: Opened, options: SqliteOptions, readers: Arc<IdleReaders>) -> Self {
+    pub(crate) fn new(
+        opened: Opened,
+        options: SqliteOptions,
+        readers: Arc<IdleReaders>,
+        hub: Arc<WakeHub>,
+    ) -> Self {
         Self {
             runtime: opened.runtime,
             side: WriteSide {
                 connection: Some(opened.connection),
                 file: opened.file,
                 options,
+                hub,
             },
             readers,
         }
@@ -155,6 +65,8 @@ struct WriteSide {
     connection: Option<SqliteConnection>,
     file: DatabaseFile,
     options: SqliteOptions,
+    /// Those who wait for a claim.
+    hub: Arc<WakeHub>,
 }
 
 impl WriteSide {
@@ -195,6 +107,7 @@ impl WriteSide {
         };
         let mut applied = Vec::with_capacity(batch.len());
         let mut failure = None;
+        let mut wakes = Wakes::default();
         for job in joined(batch) {
             let turn = match &failure {
                 // After some failures SQLite has given up the transaction by itself; what came after
@@ -203,6 +116,7 @@ impl WriteSide {
                 None => Ok(Write {
                     connection: &mut transaction,
                     now: self.options.clock.now(),
+                    wakes: &mut wakes,
                 }),
             };
             let writes = job.take(turn).await;
@@ -213,6 +127,9 @@ impl WriteSide {
             Some(error) => Err(error),
             None => transaction.commit().await.map_err(error::commit),
         };
+        if committed.is_ok() {
+            self.hub.wake(&wakes);
+        }
         (applied, committed)
     }
 }
@@ -228,20 +145,23 @@ async fn give_no_turn(batch: Vec<Job>, error: &Error) -> Vec<Applied> {
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
+    use std::time::Duration;
 
-    use runstore_core::{Error, NewRun, Outcome, RunId, WriteQueue};
+    use futures_util::future::BoxFuture;
+    use runstore_core::{ClaimRequest, NewRun, Outcome, RunId, TaskDraft, TaskPlan, WriteQueue};
     use sqlx::{query, raw_sql};
     use tempfile::TempDir;
     use tokio::sync::oneshot;
 
     use super::*;
     use crate::statement::value;
-    use crate::{open, runs};
+    use crate::write::job;
+    use crate::{open, plans, runs};
 
     async fn queue() -> (TempDir, WriteQueue<Job>) {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteOptions::new(folder.path().join("runs.db"));
-        let (_, queue) = open::open(options).await.unwrap();
+        let (_, queue) = open::open(options, Arc::default()).await.unwrap();
         (folder, queue)
     }
 
@@ -282,10 +202,15 @@ mod tests {
     async fn create_and_run(queue: &WriteQueue<Job>, sql: &'static str) -> Result<()> {
         submit(queue, move |write| {
             Box::pin(async move {
-                let Write { connection, now } = write;
+                let Write {
+                    connection,
+                    now,
+                    wakes,
+                } = write;
                 let first = Write {
                     connection: &mut *connection,
                     now,
+                    wakes,
                 };
                 runs::create(first, NewRun::new("half", "done")).await?;
                 let ran = raw_sql(sql).execute(connection).await;
@@ -329,6 +254,31 @@ mod tests {
         assert!(matches!(refused, Err(Error::NotFound { .. })));
         assert!(exists(&queue, before.unwrap()).await);
         assert!(exists(&queue, after.unwrap()).await);
+    }
+
+    #[tokio::test]
+    async fn claims_that_wait_together_get_a_task_each_in_their_own_names() {
+        let (_folder, queue) = queue().await;
+        let run_id = create(&queue).await.unwrap();
+        let drafts = (0..2).map(|number| TaskDraft::new(format!("{number}"), "o"));
+        let plan = TaskPlan::new(run_id, drafts);
+        let planned = submit(&queue, |write| Box::pin(plans::append(write, plan)));
+        planned.await.unwrap();
+        let claim = |worker: &str, lease| {
+            let request = ClaimRequest::of_run(run_id).with_worker(worker);
+            let request = request.with_lease(Duration::from_secs(lease));
+            queue.submit(|reply| Job::claim(request, reply))
+        };
+        let (a, b, c) = (claim("a", 10), claim("b", 20), claim("c", 30));
+        let (a, b, c) = in_one_batch!(&queue, a, b, c);
+        assert_eq!(c.unwrap(), None);
+        let [a, b] = [a, b].map(|claim| claim.unwrap().unwrap().task);
+        assert_eq!((a.position, b.position), (1, 2));
+        assert_eq!(a.worker.as_deref(), Some("a"));
+        assert_eq!(b.worker.as_deref(), Some("b"));
+        assert!(a.lease_expires_at < b.lease_expires_at);
+        // One commit, and one turn in it.
+        assert_eq!(a.updated_at, b.updated_at);
     }
 
     /// Runs the statements between two other writes of their batch, and returns what all were told:

@@ -9,9 +9,13 @@ use std::pin::pin;
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Waker};
 use std::thread;
+use std::time::Duration;
 
 use common::{assert_each_once, claim_all, folder, open, run_with_tasks};
-use runstore_core::{EventDraft, ListEvents, ListRuns, NewEvent, NewRun, SnapshotRequest, Store};
+use runstore_core::{
+    ClaimRequest, Error, EventDraft, ListEvents, ListRuns, ManualClock, NewEvent, NewRun, Outcome,
+    SnapshotRequest, Store, TaskDraft, TaskPlan, Timestamp,
+};
 use runstore_sqlite::{SqliteOptions, SqliteStore};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,4 +175,75 @@ async fn writes_that_are_dropped_are_done_or_not_done() {
             .eq(1..=events.len() as u64)
     );
     assert_eq!(events.last().unwrap().kind, "last");
+}
+
+const LONG: Duration = Duration::from_secs(3_600);
+
+async fn add_task(store: &SqliteStore, request: &ClaimRequest) {
+    let plan = TaskPlan::new(request.run_id.unwrap(), [TaskDraft::new("t", "o")]);
+    store.append_tasks(plan).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_ends_when_a_handle_that_was_opened_separately_adds_a_task() {
+    let (_folder, path) = folder();
+    // What others write is looked for by the system's clock, also where the store's own stands still.
+    let clock = Arc::new(ManualClock::new(Timestamp::MIN));
+    let options = SqliteOptions::new(&path).with_clock(clock);
+    let store = SqliteStore::open(options).await.unwrap();
+    let other = open(&path).await;
+    let run = run_with_tasks(&store, 0).await;
+    let any = ClaimRequest::of_any_run();
+    for request in [ClaimRequest::of_run(run.id), any] {
+        let (waiter, wanted) = (store.clone(), request.clone());
+        let wait = tokio::spawn(async move { waiter.claim_or_wait(wanted, LONG).await });
+        add_task(&other, &ClaimRequest::of_run(run.id)).await;
+        assert!(wait.await.unwrap().unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_that_are_dropped_at_any_point_take_nothing_and_leave_the_next_one_well() {
+    let (_folder, path) = folder();
+    let store = open(&path).await;
+    let other = open(&path).await;
+    let request = ClaimRequest::of_run(run_with_tasks(&store, 0).await.id);
+    for polls in 0..40 {
+        {
+            let mut wait = pin!(store.claim_or_wait(request.clone(), LONG));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                assert!(wait.as_mut().poll(&mut context).is_pending());
+                thread::yield_now();
+            }
+        }
+        add_task(&store, &request).await;
+        let claim = store.claim_next_task(request.clone()).await.unwrap();
+        assert!(claim.is_some());
+    }
+    let (waiter, wanted) = (store.clone(), request.clone());
+    let wait = tokio::spawn(async move { waiter.claim_or_wait(wanted, LONG).await });
+    add_task(&other, &request).await;
+    assert!(wait.await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_ends_the_waits_of_every_clone() {
+    let (_folder, path) = folder();
+    let store = open(&path).await;
+    let request = ClaimRequest::of_run(run_with_tasks(&store, 0).await.id);
+    let wait = |store: SqliteStore| {
+        let request = request.clone();
+        tokio::spawn(async move { store.claim_or_wait(request, LONG).await })
+    };
+    let waits = Vec::from_iter((0..8).map(|_| wait(store.clone())));
+    store.close().await.unwrap();
+    for wait in waits {
+        let told = wait.await.unwrap();
+        let outcome = Outcome::NotApplied;
+        assert!(
+            matches!(told, Err(Error::Unavailable { outcome: is, .. }) if is == outcome),
+            "{told:?}"
+        );
+    }
 }

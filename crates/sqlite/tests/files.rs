@@ -234,6 +234,15 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_store_of_a_format_that_never_was_is_refused_and_left_alone() {
+    let (folder, path) = folder();
+    open(&path).await.close().await.unwrap();
+    run_sql(&path, "PRAGMA user_version = -1").await;
+    let told = refused(folder.path(), &path).await;
+    assert!(told.contains("format -1"), "{told}");
+}
+
+#[tokio::test]
 async fn an_empty_file_and_an_empty_database_are_taken() {
     for sql in [None, Some("VACUUM"), Some("PRAGMA journal_mode = WAL")] {
         let (_folder, path) = folder();

@@ -9,9 +9,13 @@ use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use common::{assert_each_once, claim_all, folder, open, run_with_tasks};
-use runstore_core::{EventDraft, ListEvents, ListRuns, NewEvent, NewRun, RunId, Store};
+use runstore_core::{
+    ClaimRequest, Clock, CompleteTask, EventDraft, ListEvents, ListRuns, NewEvent, NewRun, RunId,
+    Store, SystemClock, TaskDraft, TaskId, TaskPlan,
+};
 
 const FILE: &str = "RUNSTORE_SQLITE_TEST_FILE";
 const RUN: &str = "RUNSTORE_SQLITE_TEST_RUN";
@@ -158,4 +162,50 @@ async fn every_acknowledged_write_of_a_killed_process_is_there() {
         );
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_another_process_makes_a_task_claimable() {
+    const LONG: Duration = Duration::from_secs(3_600);
+    if let Some(file) = child_file() {
+        let store = open(&file).await;
+        let request = ClaimRequest::of_run(child_run());
+        let nothing = store.claim_next_task(request.clone()).await.unwrap();
+        tell(nothing.is_none());
+        for _ in 0..3 {
+            let claim = store.claim_or_wait(request.clone(), LONG).await.unwrap();
+            tell(claim.unwrap().task.id);
+        }
+        return;
+    }
+    let (_folder, path) = folder();
+    let store = open(&path).await;
+    let run = run_with_tasks(&store, 0).await;
+    let name = "a_wait_ends_when_another_process_makes_a_task_claimable";
+    let mut child = start_child(name, &path, Some(run.id));
+    let_begin(std::slice::from_mut(&mut child));
+    let mut told = results(&mut child);
+    assert_eq!(told.next().unwrap(), "true");
+    let mut claimed = || told.next().unwrap().parse::<TaskId>().unwrap();
+
+    let drafts = [
+        TaskDraft::new("now", "o"),
+        TaskDraft::new("after it", "o").with_depends_on([0_usize]),
+    ];
+    let planned = store
+        .append_tasks(TaskPlan::new(run.id, drafts))
+        .await
+        .unwrap();
+    assert_eq!(claimed(), planned[0].id);
+    let complete = CompleteTask::new(planned[0].id, "done");
+    store.complete_task(complete).await.unwrap();
+    assert_eq!(claimed(), planned[1].id);
+    let soon = SystemClock.now().saturating_add(Duration::from_millis(50));
+    let draft = TaskDraft::new("soon", "o").with_not_before(soon);
+    let planned = store
+        .append_tasks(TaskPlan::new(run.id, [draft]))
+        .await
+        .unwrap();
+    assert_eq!(claimed(), planned[0].id);
+    end(child);
 }

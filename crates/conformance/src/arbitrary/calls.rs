@@ -1,17 +1,19 @@
 //! Random calls by subject, each with its weight.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::BoxedStrategy;
 use runstore_core::{
-    AbandonTask, AgentRole, ApprovalSource, ApprovalVerdict, BlockTask, Change, ClaimRequest,
-    CompleteTask, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents,
-    ListRuns, ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun,
-    RunStatus, RunUpdate, SaveAgentState, SnapshotRequest, TaskStatus,
+    AbandonTask, AgentRole, ApprovalSource, ApprovalVerdict, BlockTask, Change, CompleteTask,
+    Heartbeat, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
+    ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, RunStatus,
+    RunUpdate, SaveAgentState, SnapshotRequest, TaskStatus,
 };
 
+use super::plans::plan;
 use super::values::*;
 use crate::call::Call;
 
@@ -125,15 +127,27 @@ pub(super) fn of_tasks() -> Weighted {
         (2, block.boxed()),
         (2, abandon.boxed()),
         (4, a_task().prop_map(Call::RequeueTask).boxed()),
-        (2, a_run().prop_map(Call::RequeueInProgressTasks).boxed()),
+        (1, a_run().prop_map(Call::RequeueInProgressTasks).boxed()),
     ]
 }
 
 pub(super) fn of_claims() -> Weighted {
-    let claim = a_run().prop_map(|run_id| Call::ClaimNextTask(ClaimRequest::of_run(run_id)));
     let finish =
         (a_token(), finish_report()).prop_map(|(token, report)| Call::FinishTask(token, report));
-    vec![(8, claim.boxed()), (8, finish.boxed())]
+    let number = prop_oneof![12 => 1..=4_u32, 1 => Just(1_000), 1 => select(vec![0, 1_001])];
+    let several =
+        (claim_request(), number).prop_map(|(request, limit)| Call::ClaimTasks(request, limit));
+    let waiting = claim_request().prop_map(|request| Call::ClaimOrWait(request, Duration::ZERO));
+    let beat = (a_token(), a_lease())
+        .prop_map(|(token, lease)| Call::Heartbeat(Heartbeat::new(token, lease)));
+    vec![
+        (8, claim_request().prop_map(Call::ClaimNextTask).boxed()),
+        (2, several.boxed()),
+        (1, waiting.boxed()),
+        (2, a_scope().prop_map(Call::RequeueExpiredTasks).boxed()),
+        (4, beat.boxed()),
+        (7, finish.boxed()),
+    ]
 }
 
 pub(super) fn of_the_journal() -> Weighted {
@@ -216,6 +230,7 @@ pub(super) fn that_read_tasks() -> Weighted {
     });
     vec![
         (2, a_task().prop_map(Call::GetTask).boxed()),
+        (3, a_task().prop_map(Call::WaitingReason).boxed()),
         (2, tasks.boxed()),
         (2, snapshot.boxed()),
     ]

@@ -4,6 +4,7 @@
 //! numbers: a task and an event of one number are two records.
 
 mod calls;
+mod plans;
 mod seed;
 mod values;
 
@@ -59,19 +60,26 @@ pub(crate) enum Mix {
     All,
     /// Those on tasks and claims.
     Tasks,
+    /// Those on claims mostly, on tasks that wait for each other and for times.
+    Waiting,
     /// Those that create, many of them repeated.
     Retries,
 }
 
-/// Sequences of up to `most` calls after two runs and three tasks were made.
+/// Sequences of up to `most` calls after two runs and a few tasks were made.
 pub(crate) fn sequences(mix: Mix, most: usize) -> impl Strategy<Value = Vec<Step>> {
-    proptest::collection::vec(step(mix), 1..=most).prop_map(|steps| {
+    proptest::collection::vec(step(mix), 1..=most).prop_map(move |steps| {
         let runs = [1, 2].map(|number| {
             let new = NewRun::new(format!("goal {number}"), "/repo").with_id(run_id(number));
             Call::CreateRun(new)
         });
-        let plan = TaskPlan::new(run_id(1), (1..=3).map(draft));
-        let first = runs.into_iter().chain([Call::AppendTasks(plan)]);
+        let plans = match mix {
+            Mix::Waiting => plans::that_wait(),
+            _ => vec![TaskPlan::new(run_id(1), (1..=3).map(draft))],
+        };
+        let first = runs
+            .into_iter()
+            .chain(plans.into_iter().map(Call::AppendTasks));
         first.map(Step::plain).chain(steps).collect()
     })
 }
@@ -93,6 +101,14 @@ fn step(mix: Mix) -> impl Strategy<Value = Step> {
             calls::that_read_tasks(),
         ]
         .concat(),
+        Mix::Waiting => [
+            calls::of_claims(),
+            calls::of_claims(),
+            calls::of_claims(),
+            calls::of_tasks(),
+            calls::that_read_tasks(),
+        ]
+        .concat(),
         Mix::Retries => [
             calls::that_create(),
             calls::of_claims(),
@@ -101,7 +117,10 @@ fn step(mix: Mix) -> impl Strategy<Value = Step> {
         ]
         .concat(),
     };
-    let tick = proptest::sample::select(vec![0, 0, 0, 1, 999, 1_000, -1, -1_500, 60_000_000]);
+    // Around the ends of leases and delays, which are as long.
+    let tick = proptest::sample::select(vec![
+        0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 999, 1_000, 1_000, -1, -1_000, -1_500, 60_000_000,
+    ]);
     let in_name_of =
         prop_oneof![2 => Just(None), 4 => Just(Some(0)), 1 => (1..4_usize).prop_map(Some)];
     let repeats = if mix == Mix::Retries {

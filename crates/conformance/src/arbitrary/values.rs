@@ -1,13 +1,15 @@
 //! The pools that random calls are made of.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
 use runstore_core::{
-    ArtifactDraft, ArtifactId, AttemptReport, AttemptStatus, ClaimToken, Cursor, EventDraft,
-    FinishOutcome, FinishReport, PageRequest, RunId, TaskDraft, TaskId, TaskPlan, Timestamp, Uuid,
+    ArtifactDraft, ArtifactId, AttemptReport, AttemptStatus, ClaimRequest, ClaimToken, Cursor,
+    EventDraft, FinishOutcome, FinishReport, PageRequest, RunId, TaskDraft, TaskId, Timestamp,
+    Uuid, limits,
 };
 use serde_json::{Value, json};
 
@@ -36,6 +38,11 @@ pub(super) fn id<I: From<Uuid> + Debug>() -> impl Strategy<Value = I> {
 /// A run: the first one mostly, seldom one that is not there.
 pub(super) fn a_run() -> impl Strategy<Value = RunId> + Clone {
     select(vec![1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 9]).prop_map(run_id)
+}
+
+/// A run, or any.
+pub(super) fn a_scope() -> impl Strategy<Value = Option<RunId>> {
+    prop_oneof![3 => a_run().prop_map(Some), 1 => Just(None)]
 }
 
 /// A task: one of the first three mostly, seldom one that is not there.
@@ -141,23 +148,6 @@ pub(super) fn numbered_page() -> impl Strategy<Value = PageRequest> {
     prop_oneof![page(), later]
 }
 
-/// A draft; of two contents, so that an id comes again with the same and with another one.
-fn some_draft() -> impl Strategy<Value = TaskDraft> {
-    let number = select(vec![4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 2, 3]);
-    (number, text_with_content(), 0..5).prop_map(|(number, title, other)| {
-        let mut draft = draft(number);
-        if other == 0 {
-            draft.title = title;
-        }
-        draft
-    })
-}
-
-pub(super) fn plan() -> impl Strategy<Value = TaskPlan> {
-    let drafts = proptest::collection::vec(some_draft(), 0..=3);
-    (a_run(), drafts).prop_map(|(run_id, drafts)| TaskPlan::new(run_id, drafts))
-}
-
 pub(super) fn event_draft() -> impl Strategy<Value = EventDraft> {
     let id = proptest::option::of(id());
     (id, text(), json_value()).prop_map(|(id, message, payload)| {
@@ -194,21 +184,69 @@ pub(super) fn attempt_report() -> impl Strategy<Value = AttemptReport> {
     })
 }
 
+/// A lease, mostly one that ends with a tick of the clock; seldom one out of bounds.
+pub(super) fn a_lease() -> impl Strategy<Value = Duration> + Clone {
+    let micros = |micros: &[u64]| select(micros.to_vec()).prop_map(Duration::from_micros);
+    let most = limits::MAX_DURATION;
+    let odd = select(vec![
+        Duration::ZERO,
+        most,
+        most + Duration::from_micros(1),
+        // Counted in whole microseconds.
+        Duration::from_nanos(1_999),
+    ]);
+    prop_oneof![16 => micros(&[1, 999, 1_000, 1_001, 2_000, 60_000_000]), 1 => odd]
+}
+
+pub(super) fn claim_request() -> impl Strategy<Value = ClaimRequest> {
+    let worker = prop_oneof![
+        4 => select(vec!["w1", "w2", ""]).prop_map(str::to_owned),
+        1 => text(),
+    ];
+    let worker = proptest::option::of(worker);
+    let lease = prop_oneof![1 => Just(None), 4 => a_lease().prop_map(Some)];
+    let bound = select(vec![
+        None,
+        None,
+        None,
+        None,
+        None,
+        Some(1),
+        Some(2),
+        Some(3),
+    ]);
+    let bound = prop_oneof![24 => bound, 1 => Just(Some(0))];
+    (a_scope(), worker, lease, bound).prop_map(|(scope, worker, lease, bound)| {
+        let mut request = ClaimRequest::of_any_run();
+        request.run_id = scope;
+        request.worker = worker;
+        request.lease = lease;
+        request.max_attempts = bound;
+        request
+    })
+}
+
+/// How long what is released is not to be claimed.
+fn a_delay() -> impl Strategy<Value = Option<Duration>> {
+    let delay = prop_oneof![1 => Just(Duration::ZERO), 6 => a_lease()];
+    proptest::option::of(delay)
+}
+
 fn outcome() -> BoxedStrategy<FinishOutcome> {
     let settled = (optional_text(), optional_text());
     prop_oneof![
-        text().prop_map(|summary| FinishOutcome::Completed { summary }),
-        settled
+        4 => text().prop_map(|summary| FinishOutcome::Completed { summary }),
+        1 => settled
             .clone()
             .prop_map(|(summary, blocker_signature)| FinishOutcome::Blocked {
                 summary,
                 blocker_signature,
             }),
-        settled.prop_map(|(summary, blocker_signature)| FinishOutcome::Abandoned {
+        1 => settled.prop_map(|(summary, blocker_signature)| FinishOutcome::Abandoned {
             summary,
             blocker_signature,
         }),
-        Just(FinishOutcome::Released),
+        3 => a_delay().prop_map(|delay| FinishOutcome::Released { delay }),
     ]
     .boxed()
 }

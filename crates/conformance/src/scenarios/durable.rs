@@ -79,6 +79,7 @@ async fn each_write_is_there(c: &mut Context<'_>, again: Again) -> Outcome {
         stages.push(prepared.take().await?);
     }
     for (write, stage) in Write::all().zip(stages) {
+        stage.begin(&c.clock);
         let before = stage.dump(&*c.store).await?;
         write.run(&*c.store, &stage).await?;
         let after = stage.dump(&*c.store).await?;

@@ -180,7 +180,7 @@ pub(crate) async fn an_abandoned_report_is_written_whole(c: &mut Context<'_>) ->
 }
 
 pub(crate) async fn a_released_report_is_written_whole(c: &mut Context<'_>) -> Outcome {
-    check_finished(c, FinishOutcome::Released, |task| Task {
+    check_finished(c, FinishOutcome::Released { delay: None }, |task| Task {
         status: TaskStatus::Pending,
         ..task
     })
@@ -244,7 +244,7 @@ pub(crate) async fn all_that_a_report_writes_has_one_time(c: &mut Context<'_>) -
     let fixture = c.with_clock(Arc::new(TickingClock::default())).await?;
     let store = fixture.store();
     let (run, claim) = world::claimed(&*store).await?;
-    let report = full_report(FinishOutcome::Released);
+    let report = full_report(FinishOutcome::Released { delay: None });
     let time = store.finish_task(claim.token(), report).await?.updated_at;
     let mut times = Vec::new();
     let attempts = store.list_attempts(ListAttempts::new(run.id)).await?.items;
@@ -289,7 +289,7 @@ pub(crate) async fn what_was_added_before_under_its_id_is_not_added_again(
 ) -> Outcome {
     let (run, claim) = world::claimed(&*c.store).await?;
     let token = claim.token();
-    let report = full_report(FinishOutcome::Released);
+    let report = full_report(FinishOutcome::Released { delay: None });
     let attempt = NewAttempt::of_claim(token, report.attempt.clone());
     let mut attempts = vec![c.store.add_attempt(attempt).await?];
     let draft = world::last(report.events.clone())?;
@@ -336,7 +336,7 @@ pub(crate) async fn what_was_added_before_under_its_id_is_not_added_again(
     let record = AttemptReport::new("failed", "no");
     let attempt = NewAttempt::of_claim(again.token(), record.clone());
     attempts.push(c.store.add_attempt(attempt).await?);
-    let report = FinishReport::new(FinishOutcome::Released, record);
+    let report = FinishReport::new(FinishOutcome::Released { delay: None }, record);
     let task = c.store.finish_task(again.token(), report).await?;
     check_eq!(
         task.status,

@@ -106,7 +106,8 @@ pub(crate) async fn a_repeat_without_any_id_changes_nothing(c: &mut Context<'_>)
 pub(crate) async fn a_repeat_after_another_claimed_the_task_changes_nothing(
     c: &mut Context<'_>,
 ) -> Outcome {
-    let (token, report, task) = finished(&*c.store, FinishOutcome::Released).await?;
+    let (token, report, task) =
+        finished(&*c.store, FinishOutcome::Released { delay: None }).await?;
     let second = world::claim(&*c.store, task.run_id).await?;
     check_repeats(c, token, &report, "while another has the task").await?;
     check_all_accepted(fenced_calls(&*c.store, task.run_id, second.token())).await?;
@@ -132,7 +133,8 @@ pub(crate) async fn a_repeat_after_an_operator_took_the_task_changes_nothing(
 }
 
 pub(crate) async fn a_repeat_after_a_new_plan_changes_nothing(c: &mut Context<'_>) -> Outcome {
-    let (token, report, task) = finished(&*c.store, FinishOutcome::Released).await?;
+    let (token, report, task) =
+        finished(&*c.store, FinishOutcome::Released { delay: None }).await?;
     let plan = TaskPlan::new(task.run_id, world::drafts(2));
     c.store.replace_pending_tasks(plan).await?;
     let task = c.store.get_task(task.id).await?;
@@ -174,7 +176,8 @@ pub(crate) async fn a_repeat_after_other_changes_changes_nothing(c: &mut Context
 }
 
 pub(crate) async fn a_repeat_is_known_after_many_other_reports(c: &mut Context<'_>) -> Outcome {
-    let (token, report, task) = finished(&*c.store, FinishOutcome::Released).await?;
+    let (token, report, task) =
+        finished(&*c.store, FinishOutcome::Released { delay: None }).await?;
     for _ in 0..40 {
         let claim = world::claim(&*c.store, task.run_id).await?;
         let report = FinishReport::released("again");
@@ -262,7 +265,7 @@ pub(crate) async fn a_finish_is_forgotten_with_its_run(c: &mut Context<'_>) -> O
 pub(crate) async fn a_report_with_a_taken_id_leaves_nothing(c: &mut Context<'_>) -> Outcome {
     let (run, claim) = world::claimed(&*c.store).await?;
     let (other, _) = world::claimed(&*c.store).await?;
-    let taken = full_report(FinishOutcome::Released);
+    let taken = full_report(FinishOutcome::Released { delay: None });
     let attempt = NewAttempt::new(claim.task.id, 9, taken.attempt.clone());
     c.store.add_attempt(attempt).await?;
     let event = world::first(taken.events)?;

@@ -50,6 +50,7 @@ pub(crate) async fn an_operator_takes_a_task_from_its_holder(c: &mut Context<'_>
                 run_id: run.id,
                 status: to,
                 attempt_count: 1,
+                lease_expires_at: None,
             }),
         };
         let mut calls = finish_calls(&*c.store, token);

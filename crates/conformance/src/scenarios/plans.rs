@@ -75,6 +75,13 @@ fn expected(run_id: RunId, position: u64, draft: TaskDraft, now: Timestamp) -> T
         attempt_count: 0,
         implementation_summary: None,
         blocker_signature: None,
+        priority: draft.priority,
+        not_before: draft.not_before,
+        depends_on: vec![],
+        max_attempts: draft.max_attempts,
+        delayed_until: None,
+        worker: None,
+        lease_expires_at: None,
         created_at: now,
         updated_at: now,
     }

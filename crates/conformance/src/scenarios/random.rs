@@ -10,7 +10,7 @@ use runstore_memory::{MemoryOptions, MemoryStore};
 use tokio::runtime::Handle;
 
 use crate::arbitrary::{Mix, Seeded, Step, sequences};
-use crate::call::Call;
+use crate::call::{Answer, Call};
 use crate::check::{Outcome, Stop, check};
 use crate::context::Context;
 use crate::dump::Dump;
@@ -23,6 +23,12 @@ pub(crate) async fn any_sequence_on_tasks_and_claims_answers_as_the_reference(
     c: &mut Context<'_>,
 ) -> Outcome {
     agrees_with_the_reference(c, Mix::Tasks, 64, 24)
+}
+
+pub(crate) async fn any_sequence_on_tasks_that_wait_answers_as_the_reference(
+    c: &mut Context<'_>,
+) -> Outcome {
+    agrees_with_the_reference(c, Mix::Waiting, 64, 40)
 }
 
 pub(crate) async fn any_sequence_with_repeated_calls_answers_as_the_reference(
@@ -70,14 +76,41 @@ fn agrees_with_the_reference(c: &Context<'_>, mix: Mix, cases: u32, most: usize)
     }
 }
 
+/// The claims given so far, and the calls that can be repeated.
+#[derive(Default)]
+struct Past {
+    claims: Vec<ClaimToken>,
+    repeatable: Vec<Call>,
+}
+
+impl Past {
+    /// The step's call, with the claim or the repetition that it asks for.
+    fn resolved(&self, step: &Step) -> Call {
+        let nth_last = |index| self.repeatable.iter().nth_back(index).cloned();
+        if let Some(call) = step.repeats.and_then(nth_last) {
+            return call;
+        }
+        let call = step.call.clone();
+        match step.in_name_of.and_then(|n| self.claims.iter().nth_back(n)) {
+            Some(token) => call.in_name_of(*token),
+            None => call,
+        }
+    }
+
+    fn add(&mut self, call: &Call, answer: &Answer) {
+        self.claims.extend(answer.tokens());
+        if call.is_repeatable() && answer.is_ok() && !self.repeatable.contains(call) {
+            self.repeatable.push(call.clone());
+        }
+    }
+}
+
 /// One sequence being played on both.
 struct Play<'a, 'h> {
     subject: Context<'h>,
     second: Arc<dyn Store>,
     reference: MemoryStore,
-    /// The claims given so far, and the calls that can be repeated.
-    claims: Vec<ClaimToken>,
-    repeatable: Vec<Call>,
+    past: Past,
     log: &'a mut Vec<String>,
 }
 
@@ -90,13 +123,12 @@ impl<'a, 'h> Play<'a, 'h> {
             second: second_handle(&subject).await?,
             reference: MemoryStore::open(options),
             subject,
-            claims: Vec::new(),
-            repeatable: Vec::new(),
+            past: Past::default(),
             log,
         };
         for step in steps {
             play.subject.clock.advance_micros(step.tick);
-            let call = play.resolved(step);
+            let call = play.past.resolved(step);
             play.ask(&call, step.tick, step.by_second_handle).await?;
         }
         play.compare_all("after the sequence").await?;
@@ -106,26 +138,13 @@ impl<'a, 'h> Play<'a, 'h> {
         }
         play.compare_all("after the store was reopened").await?;
         if mix == Mix::Retries {
-            for call in play.repeatable.clone() {
+            for call in play.past.repeatable.clone() {
                 play.ask(&call, 0, false).await?;
             }
             play.compare_all("after every creating call was repeated")
                 .await?;
         }
         Ok(())
-    }
-
-    /// The step's call, with the claim or the repetition that it asks for.
-    fn resolved(&self, step: &Step) -> Call {
-        let nth_last = |index| self.repeatable.iter().nth_back(index).cloned();
-        if let Some(call) = step.repeats.and_then(nth_last) {
-            return call;
-        }
-        let call = step.call.clone();
-        match step.in_name_of.and_then(|n| self.claims.iter().nth_back(n)) {
-            Some(token) => call.in_name_of(*token),
-            None => call,
-        }
     }
 
     async fn ask(&mut self, call: &Call, tick: i64, by_second_handle: bool) -> Outcome {
@@ -145,10 +164,7 @@ impl<'a, 'h> Play<'a, 'h> {
             "        {}. {handle}, clock {tick:+} µs: {call:?}\n            {answers}",
             self.log.len() + 1,
         ));
-        self.claims.extend(expected.token());
-        if call.is_repeatable() && expected.is_ok() && !self.repeatable.contains(call) {
-            self.repeatable.push(call.clone());
-        }
+        self.past.add(call, &expected);
         match difference {
             None => Ok(()),
             Some(difference) => Err(Stop::failed(format_args!(
@@ -184,5 +200,110 @@ async fn second_handle(subject: &Context<'_>) -> Outcome<Arc<dyn Store>> {
     match subject.second_handle().await {
         Err(Stop::Skipped(_)) => Ok(Arc::clone(&subject.store)),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use runstore_core::rules::events;
+    use runstore_core::{
+        ListEvents, ListRuns, ListTasks, ManualClock, Result, Task, TaskStatus, WaitingReason,
+    };
+
+    use super::*;
+    use crate::context::start;
+
+    async fn tasks(store: &MemoryStore) -> Result<Vec<Task>> {
+        let mut all = Vec::new();
+        for run in store.list_runs(ListRuns::all()).await?.items {
+            all.extend(store.list_tasks(ListTasks::new(run.id)).await?.items);
+        }
+        Ok(all)
+    }
+
+    /// Plays sequences on the reference and counts what they meet.
+    async fn met(mix: Mix, cases: u32, most: usize) -> BTreeMap<String, u32> {
+        let mut seeded = Seeded::new(0).unwrap();
+        let mut met = BTreeMap::new();
+        let mut meet = |what: &str| *met.entry(what.to_owned()).or_default() += 1;
+        for _ in 0..cases {
+            let steps = seeded.draw(&sequences(mix, most)).unwrap();
+            let clock = ManualClock::new(start());
+            let options = MemoryOptions::new().with_clock(Arc::new(clock.clone()));
+            let store = MemoryStore::open(options);
+            let mut past = Past::default();
+            for step in steps {
+                clock.advance_micros(step.tick);
+                let call = past.resolved(&step);
+                let before = tasks(&store).await.unwrap();
+                for task in before
+                    .iter()
+                    .filter(|_| matches!(call, Call::ClaimNextTask(_)))
+                {
+                    match store.waiting_reason(task.id).await.unwrap() {
+                        WaitingReason::Dependencies { .. } => meet("a claim beside dependents"),
+                        WaitingReason::Until { .. } => meet("a claim beside delays"),
+                        _ => {}
+                    }
+                }
+                let answer = call.run(&store).await;
+                for token in answer.tokens() {
+                    let of_token = before.iter().find(|task| task.id == token.task_id);
+                    match of_token.map(|task| task.status) {
+                        Some(TaskStatus::InProgress) => meet("a claim that took over"),
+                        _ => meet("a claim of a pending task"),
+                    }
+                }
+                match (&call, answer.is_ok()) {
+                    (Call::Heartbeat(_), true) => meet("a heartbeat"),
+                    (Call::Heartbeat(_), false) => meet("a heartbeat, refused"),
+                    (Call::FinishTask(..), true) => meet("a report"),
+                    (Call::FinishTask(..), false) => meet("a report, refused"),
+                    (Call::AppendTasks(_) | Call::ReplacePendingTasks(_), true) => meet("a plan"),
+                    (Call::AppendTasks(_) | Call::ReplacePendingTasks(_), false) => {
+                        meet("a plan, refused");
+                    }
+                    _ => {}
+                }
+                past.add(&call, &answer);
+            }
+            for task in tasks(&store).await.unwrap() {
+                if !task.depends_on.is_empty() && task.attempt_count > 0 {
+                    meet("a dependent that was claimed");
+                }
+            }
+            for run in store.list_runs(ListRuns::all()).await.unwrap().items {
+                let events = store.list_events(ListEvents::new(run.id)).await.unwrap();
+                for event in events.items {
+                    if event.source == events::SOURCE {
+                        meet(event.kind.as_str());
+                    }
+                }
+            }
+        }
+        met
+    }
+
+    #[tokio::test]
+    async fn sequences_meet_expiries_used_up_attempts_and_dependencies() {
+        let met = met(Mix::Waiting, 64, 40).await;
+        println!("{met:#?}");
+        for (what, least) in [
+            ("a claim of a pending task", 100),
+            ("a claim that took over", 20),
+            ("a claim beside dependents", 50),
+            ("a claim beside delays", 20),
+            ("a dependent that was claimed", 5),
+            ("a heartbeat", 20),
+            ("a report", 50),
+            ("a plan", 100),
+            (events::MAX_ATTEMPTS, 10),
+            (events::REQUEUE_EXPIRED, 3),
+        ] {
+            let count = met.get(what).copied().unwrap_or_default();
+            assert!(count >= least, "{what}: {count}");
+        }
     }
 }

@@ -28,7 +28,7 @@ fn named_drafts(count: usize) -> Vec<TaskDraft> {
 
 /// Gives the plan by both calls, at every handle and after a reopen: the stored tasks must be returned,
 /// in the order of the drafts, and nothing may change.
-async fn check_given_again(
+pub(crate) async fn check_given_again(
     c: &mut Context<'_>,
     run_id: RunId,
     drafts: &[TaskDraft],
@@ -68,7 +68,7 @@ async fn check_given_again(
 }
 
 /// Gives the plan by both calls; it must be refused because of this id.
-async fn check_taken(
+pub(crate) async fn check_taken(
     store: &dyn Store,
     run_id: RunId,
     drafts: &[TaskDraft],

@@ -1,12 +1,13 @@
 //! Changes of a run's own record (clauses R3 and R4).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runstore_core::{
-    AbandonTask, ApprovalSource, ApprovalVerdict, ArtifactDraft, AttemptReport, BlockTask, Clock,
-    CompleteTask, Error, EventDraft, FinishReport, NewApproval, NewArtifact, NewAttempt,
-    NewCheckpoint, NewEvent, RecordKind, Run, RunId, RunStatus, RunUpdate, SaveAgentState, Store,
-    TaskId, TaskPlan, TaskStatus,
+    AbandonTask, ApprovalSource, ApprovalVerdict, ArtifactDraft, AttemptReport, BlockTask,
+    ClaimRequest, Clock, CompleteTask, Error, EventDraft, FinishReport, Heartbeat, NewApproval,
+    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, RecordKind, Run, RunId, RunStatus, RunUpdate,
+    SaveAgentState, Store, TaskId, TaskPlan, TaskStatus,
 };
 use serde_json::Value;
 
@@ -189,7 +190,7 @@ pub(crate) async fn no_call_below_a_run_touches_its_record(c: &mut Context<'_>) 
     c.store.update_run(update).await?;
     let before = c.store.increment_cycle(run.id).await?;
     c.clock.advance_micros(1);
-    every_change_below(&*c.store, run.id).await?;
+    every_change_below(c, run.id).await?;
     check_run(
         &*c.store,
         &before,
@@ -199,7 +200,8 @@ pub(crate) async fn no_call_below_a_run_touches_its_record(c: &mut Context<'_>) 
 }
 
 /// Makes every call that changes something below a run.
-async fn every_change_below(store: &dyn Store, run_id: RunId) -> Outcome {
+async fn every_change_below(c: &Context<'_>, run_id: RunId) -> Outcome {
+    let store = &*c.store;
     let plan = || TaskPlan::new(run_id, world::drafts(5));
     store.append_tasks(plan()).await?;
     store.replace_pending_tasks(plan()).await?;
@@ -224,6 +226,7 @@ async fn every_change_below(store: &dyn Store, run_id: RunId) -> Outcome {
         .add_attempt(NewAttempt::of_claim(claim.token(), report))
         .await?;
     store.requeue_in_progress_tasks(run_id).await?;
+    change_by_leases(c, run_id).await?;
     store
         .save_agent_state(SaveAgentState::new(run_id, "checker"))
         .await?;
@@ -236,6 +239,34 @@ async fn every_change_below(store: &dyn Store, run_id: RunId) -> Outcome {
         .await?;
     let checkpoint = NewCheckpoint::new(run_id, "paused", Value::Null);
     store.add_checkpoint(checkpoint).await?;
+    Ok(())
+}
+
+/// Makes every call that gives a lease, extends one or finds that it has run out.
+async fn change_by_leases(c: &Context<'_>, run_id: RunId) -> Outcome {
+    const LEASE: Duration = Duration::from_secs(60);
+    let store = &*c.store;
+    store
+        .append_tasks(TaskPlan::new(run_id, world::drafts(3)))
+        .await?;
+    let request = ClaimRequest::of_run(run_id).with_lease(LEASE);
+    let claims = store.claim_tasks(request.clone(), 10).await?;
+    for claim in &claims {
+        store
+            .heartbeat(Heartbeat::new(claim.token(), 2 * LEASE))
+            .await?;
+    }
+    let delayed = world::first(claims)?;
+    let report = FinishReport::released_for(LEASE, "later");
+    store.finish_task(delayed.token(), report).await?;
+    store.waiting_reason(delayed.task.id).await?;
+    // Both the leases and the delay are over.
+    c.clock.advance_micros(1_000_000_000);
+    store.claim_or_wait(request.clone(), Duration::ZERO).await?;
+    store.requeue_expired_tasks(Some(run_id)).await?;
+    store
+        .claim_next_task(request.with_max_attempts(1_u32))
+        .await?;
     Ok(())
 }
 

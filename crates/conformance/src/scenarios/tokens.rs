@@ -14,6 +14,7 @@ use crate::calls::{
 };
 use crate::check::{Outcome, check_eq};
 use crate::context::Context;
+use crate::leased::check_stale;
 use crate::tasks::{check_task, token_of};
 use crate::world;
 
@@ -67,34 +68,12 @@ pub(crate) fn finish_calls<'s>(store: &'s dyn Store, token: ClaimToken) -> Vec<C
             summary: None,
             blocker_signature: None,
         },
-        FinishOutcome::Released,
+        FinishOutcome::Released { delay: None },
     ];
     outcomes
         .into_iter()
         .map(|outcome| call!(store, finish_task(token, with_outcome(outcome))))
         .collect()
-}
-
-/// Checks that every call in the claim's name is refused, at every handle and after a reopen.
-async fn check_stale(
-    c: &mut Context<'_>,
-    run_id: RunId,
-    token: ClaimToken,
-    current: Option<TaskStanding>,
-) -> Outcome {
-    let refused = Error::StaleClaim { token, current };
-    let second = c.second_handle().await?;
-    c.clock.advance_micros(1);
-    for store in [&c.store, &second] {
-        let mut calls = finish_calls(&**store, token);
-        calls.extend(fenced_calls(&**store, run_id, token));
-        check_all_refused(&**store, calls, &refused).await?;
-    }
-    drop(second);
-    c.reopen().await?;
-    let mut calls = finish_calls(&*c.store, token);
-    calls.extend(fenced_calls(&*c.store, run_id, token));
-    check_all_refused(&*c.store, calls, &refused).await
 }
 
 /// The standing of a task of the run.
@@ -103,6 +82,7 @@ fn standing(run: &Run, status: TaskStatus, attempt_count: u32) -> Option<TaskSta
         run_id: run.id,
         status,
         attempt_count,
+        lease_expires_at: None,
     })
 }
 

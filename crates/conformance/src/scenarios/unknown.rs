@@ -1,5 +1,7 @@
 //! Ids that name nothing (clause G7).
 
+use std::time::Duration;
+
 use runstore_core::{
     AbandonTask, AgentRole, ApprovalSource, ApprovalVerdict, ArtifactDraft, AttemptReport,
     BlockTask, ClaimRequest, CompleteTask, Cursor, Error, EventDraft, ListApprovals, ListArtifacts,
@@ -41,7 +43,13 @@ pub(crate) fn calls_on_run<'s>(store: &'s dyn Store, run_id: RunId) -> Vec<Call<
         call!(store, append_tasks(plan(0))),
         call!(store, list_tasks(ListTasks::new(run_id))),
         call!(store, requeue_in_progress_tasks(run_id)),
+        call!(store, requeue_expired_tasks(Some(run_id))),
         call!(store, claim_next_task(ClaimRequest::of_run(run_id))),
+        call!(store, claim_tasks(ClaimRequest::of_run(run_id), 2)),
+        call!(
+            store,
+            claim_or_wait(ClaimRequest::of_run(run_id), Duration::ZERO)
+        ),
         call!(store, recent_attempts(run_id, 12)),
         call!(store, list_attempts(ListAttempts::new(run_id))),
         call!(store, add_event(event)),
@@ -105,6 +113,7 @@ pub(crate) fn calls_on_task<'s>(store: &'s dyn Store, task_id: TaskId) -> Vec<Ca
         call!(store, block_task(BlockTask::new(task_id))),
         call!(store, abandon_task(AbandonTask::new(task_id))),
         call!(store, requeue_task(task_id)),
+        call!(store, waiting_reason(task_id)),
         call!(store, add_attempt(NewAttempt::new(task_id, 1, report))),
         call!(store, latest_attempt(task_id)),
     ]

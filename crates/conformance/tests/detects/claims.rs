@@ -22,7 +22,7 @@ async fn settle(inner: &MemoryStore, task: Task, report: FinishReport) -> Result
                 .complete_task(CompleteTask::new(task.id, summary))
                 .await
         }
-        FinishOutcome::Released => inner.requeue_task(task.id).await,
+        FinishOutcome::Released { .. } => inner.requeue_task(task.id).await,
         _ => inner.block_task(BlockTask::new(task.id)).await,
     }
 }
@@ -46,10 +46,13 @@ faults! {
 
     a_claim_takes_blocked_tasks_too [C1] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
             if let Some(claim) = inner.claim_next_task(request.clone()).await? {
                 return Ok(Some(claim));
             }
-            let list = ListTasks::new(request.run_id).with_statuses([TaskStatus::Blocked]);
+            let list = ListTasks::new(run_id).with_statuses([TaskStatus::Blocked]);
             match inner.list_tasks(list).await?.items.first() {
                 Some(task) => {
                     inner.requeue_task(task.id).await?;
@@ -76,7 +79,9 @@ faults! {
 
     a_claim_writes_an_event [C1] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
-            let run_id = request.run_id;
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
             let claim = inner.claim_next_task(request).await?;
             if claim.is_some() {
                 let draft = EventDraft::new("system", "claimed", "");
@@ -89,7 +94,10 @@ faults! {
     /// The forerunner's way: select, then update whatever the task has become.
     a_claim_is_two_steps [C2 G3] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
-            let Some(first) = first_pending(inner, request.run_id).await? else {
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
+            let Some(first) = first_pending(inner, run_id).await? else {
                 return Ok(None);
             };
             yield_now().await;
@@ -104,9 +112,12 @@ faults! {
     /// Who is overtaken is told that there is nothing.
     a_lost_race_is_none [C2] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
-            let first = first_pending(inner, request.run_id).await?;
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
+            let first = first_pending(inner, run_id).await?;
             yield_now().await;
-            if first.map(|task| task.id) != first_pending(inner, request.run_id).await?.map(|task| task.id) {
+            if first.map(|task| task.id) != first_pending(inner, run_id).await?.map(|task| task.id) {
                 return Ok(None);
             }
             inner.claim_next_task(request).await

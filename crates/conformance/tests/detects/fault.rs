@@ -2,6 +2,7 @@
 //! look when they are read, and everything else goes to a sound store in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use runstore_conformance::{Fixture, Harness, Provided};
@@ -114,7 +115,12 @@ calls! {
     abandon_task(abandon: AbandonTask) -> Task;
     requeue_task(task_id: TaskId) -> Task;
     requeue_in_progress_tasks(run_id: RunId) -> u64;
+    requeue_expired_tasks(run_id: Option<RunId>) -> u64;
+    waiting_reason(task_id: TaskId) -> WaitingReason;
     claim_next_task(request: ClaimRequest) -> Option<Claim>;
+    claim_tasks(request: ClaimRequest, limit: u32) -> Vec<Claim>;
+    claim_or_wait(request: ClaimRequest, timeout: Duration) -> Option<Claim>;
+    heartbeat(beat: Heartbeat) -> Option<Timestamp>;
     finish_task(token: ClaimToken, report: FinishReport) -> Task;
     add_attempt(new: NewAttempt) -> TaskAttempt;
     latest_attempt(task_id: TaskId) -> Option<TaskAttempt>;

@@ -51,8 +51,11 @@ faults! {
     /// A visibility timeout.
     a_claim_takes_what_was_held_for_an_hour [C1 C4] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
             let time = now(inner).await?.as_micros();
-            let list = ListTasks::new(request.run_id).with_statuses([TaskStatus::InProgress]);
+            let list = ListTasks::new(run_id).with_statuses([TaskStatus::InProgress]);
             for task in inner.list_tasks(list).await?.items {
                 if time - task.updated_at.as_micros() > 3_600_000_000 { inner.requeue_task(task.id).await?; }
             }
@@ -74,7 +77,10 @@ faults! {
 
     nothing_is_claimed_in_a_run_that_ended [C1] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
-            let status = inner.get_run(request.run_id).await?.status;
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
+            let status = inner.get_run(run_id).await?.status;
             if [RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled].contains(&status) { return Ok(None); }
             inner.claim_next_task(request).await
         }
@@ -82,7 +88,10 @@ faults! {
 
     nothing_is_claimed_in_a_paused_run [C1] {
         async fn claim_next_task(&self, inner: &MemoryStore, request: ClaimRequest) -> Result<Option<Claim>> {
-            let status = inner.get_run(request.run_id).await?.status;
+            let Some(run_id) = request.run_id else {
+                return inner.claim_next_task(request).await;
+            };
+            let status = inner.get_run(run_id).await?.status;
             if status == RunStatus::Paused { return Ok(None); }
             inner.claim_next_task(request).await
         }

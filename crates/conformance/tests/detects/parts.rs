@@ -72,7 +72,7 @@ faults! {
 
     a_releasing_report_writes_a_requeue_event [R6] {
         async fn finish_task(&self, inner: &MemoryStore, token: ClaimToken, report: FinishReport) -> Result<Task> {
-            let released = report.outcome == FinishOutcome::Released;
+            let released = report.outcome == FinishOutcome::Released { delay: None };
             let known = one_in_progress(inner, token.task_id).await.is_some();
             let task = inner.finish_task(token, report).await?;
             if released && known {

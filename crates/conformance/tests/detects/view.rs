@@ -32,17 +32,19 @@ viewed! {
     Checkpoint => view_checkpoint,
 }
 
-impl Viewed for () {
-    fn viewed<F: Fault>(self, _: &F) -> Self {
-        self
-    }
+macro_rules! holds_no_record {
+    ($($answer:ty),+) => {
+        $(
+            impl Viewed for $answer {
+                fn viewed<F: Fault>(self, _: &F) -> Self {
+                    self
+                }
+            }
+        )+
+    };
 }
 
-impl Viewed for u64 {
-    fn viewed<F: Fault>(self, _: &F) -> Self {
-        self
-    }
-}
+holds_no_record!((), u64, Timestamp, WaitingReason);
 
 impl<T: Viewed> Viewed for Option<T> {
     fn viewed<F: Fault>(self, fault: &F) -> Self {

@@ -1,23 +1,87 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::micros::{self, optional as optional_micros};
 use super::{ArtifactDraft, EventDraft, with};
-use crate::{AttemptId, AttemptStatus, RunId};
+use crate::{AttemptId, AttemptStatus, ClaimToken, RunId};
 
-/// What to claim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What to claim, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ClaimRequest {
-    /// The run whose task is wanted.
-    pub run_id: RunId,
+    /// The run whose task is wanted; a task of any run if unset (clause C10).
+    #[serde(default)]
+    pub run_id: Option<RunId>,
+    /// Who claims, kept with the task for others to see.
+    #[serde(default)]
+    pub worker: Option<String>,
+    /// How long the claim is held without a heartbeat (clause C7); for ever if unset. Counted in whole
+    /// microseconds.
+    #[serde(default, rename = "leaseMicros", with = "optional_micros")]
+    pub lease: Option<Duration>,
+    /// How often a task that has no bound of its own may be claimed (clause C8); without bound if unset.
+    #[serde(default)]
+    pub max_attempts: Option<u32>,
 }
 
 impl ClaimRequest {
     /// The next task of this run.
     #[must_use]
     pub const fn of_run(run_id: RunId) -> Self {
-        Self { run_id }
+        Self {
+            run_id: Some(run_id),
+            worker: None,
+            lease: None,
+            max_attempts: None,
+        }
+    }
+
+    /// The next task of any run.
+    #[must_use]
+    pub const fn of_any_run() -> Self {
+        Self {
+            run_id: None,
+            worker: None,
+            lease: None,
+            max_attempts: None,
+        }
+    }
+
+    with! {
+        /// Says who claims.
+        with_worker: worker = String,
+        /// Lets the claim run out unless a heartbeat extends it.
+        with_lease: lease = Duration,
+    }
+
+    /// Bounds the attempts of tasks that have no bound of their own.
+    #[must_use]
+    pub const fn with_max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = Some(max_attempts);
+        self
+    }
+}
+
+/// A sign of life of a claim's holder (clause C7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Heartbeat {
+    /// The claim.
+    pub token: ClaimToken,
+    /// How long from now the claim is to be held, at least. Counted in whole microseconds.
+    #[serde(rename = "leaseMicros", with = "micros")]
+    pub lease: Duration,
+}
+
+impl Heartbeat {
+    /// Holds the claim for this long from now.
+    #[must_use]
+    pub const fn new(token: ClaimToken, lease: Duration) -> Self {
+        Self { token, lease }
     }
 }
 
@@ -61,10 +125,18 @@ impl FinishReport {
         )
     }
 
-    /// The attempt failed and the task goes back to be claimed again.
+    /// The attempt failed and the task goes back to be claimed again, at once.
     pub fn released(summary: impl Into<String>) -> Self {
         Self::new(
-            FinishOutcome::Released,
+            FinishOutcome::Released { delay: None },
+            AttemptReport::new(AttemptStatus::Failed, summary),
+        )
+    }
+
+    /// The attempt failed and the task goes back to be claimed again, after a delay.
+    pub fn released_for(delay: Duration, summary: impl Into<String>) -> Self {
+        Self::new(
+            FinishOutcome::Released { delay: Some(delay) },
             AttemptReport::new(AttemptStatus::Failed, summary),
         )
     }
@@ -115,8 +187,13 @@ pub enum FinishOutcome {
         /// What it failed on; unset clears it.
         blocker_signature: Option<String>,
     },
-    /// It is pending again, at its old place, and its attempts stay counted.
-    Released,
+    /// It is pending again, at its old place, and its attempts stay counted; or blocked, if they are
+    /// used up (clause C8).
+    Released {
+        /// How long from now it is not to be claimed; at once if unset. Counted in whole microseconds.
+        #[serde(default, rename = "delayMicros", with = "optional_micros")]
+        delay: Option<Duration>,
+    },
 }
 
 /// The record of a try, as its worker writes it.

@@ -4,16 +4,17 @@
 
 mod claims;
 mod journal;
+mod micros;
 mod runs;
 mod tasks;
 
-pub use claims::{AttemptReport, ClaimRequest, FinishOutcome, FinishReport};
+pub use claims::{AttemptReport, ClaimRequest, FinishOutcome, FinishReport, Heartbeat};
 pub use journal::{
     ArtifactDraft, EventDraft, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints,
     ListEvents, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, SnapshotRequest,
 };
 pub use runs::{Change, ListRuns, NewRun, RunUpdate, SaveAgentState};
-pub use tasks::{AbandonTask, BlockTask, CompleteTask, ListTasks, TaskDraft, TaskPlan};
+pub use tasks::{AbandonTask, BlockTask, CompleteTask, Dependency, ListTasks, TaskDraft, TaskPlan};
 
 /// Adds the `with_…` methods of optional fields.
 macro_rules! with {

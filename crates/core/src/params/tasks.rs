@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::with;
-use crate::{PageRequest, RunId, TaskId, TaskStatus};
+use crate::{PageRequest, RunId, TaskId, TaskStatus, Timestamp};
 
 /// A task as a planner writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,21 @@ pub struct TaskDraft {
     pub verification_steps: Vec<String>,
     /// What may be changed for it.
     pub allowed_paths: Vec<String>,
+    /// A name by which other drafts of the plan can depend on it; not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The higher, the sooner it is claimed (clause C1).
+    #[serde(default)]
+    pub priority: i32,
+    /// It is not to be claimed before this time (clause C9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// It is not to be claimed before these are completed (clause C9).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<Dependency>,
+    /// How often it may be claimed (clause C8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
 }
 
 impl TaskDraft {
@@ -33,12 +48,46 @@ impl TaskDraft {
             acceptance_criteria: Vec::new(),
             verification_steps: Vec::new(),
             allowed_paths: Vec::new(),
+            key: None,
+            priority: 0,
+            not_before: None,
+            depends_on: Vec::new(),
+            max_attempts: None,
         }
     }
 
     with! {
         /// Gives the task an id, so that the call can be retried (clause G9).
-        with_id: id = TaskId
+        with_id: id = TaskId,
+        /// Names the draft, so that others of its plan can depend on it.
+        with_key: key = String,
+        /// Lets nobody claim it before this time.
+        with_not_before: not_before = Timestamp,
+    }
+
+    /// Bounds how often it may be claimed.
+    #[must_use]
+    pub const fn with_max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = Some(max_attempts);
+        self
+    }
+
+    /// Sets its priority.
+    #[must_use]
+    pub const fn with_priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Lets nobody claim it before these are completed: each a [`Dependency`], or an index, a key or a
+    /// task's id.
+    #[must_use]
+    pub fn with_depends_on<T: Into<Dependency>>(
+        mut self,
+        dependencies: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.depends_on = dependencies.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Says what must hold when it is done.
@@ -72,7 +121,51 @@ impl TaskDraft {
     }
 }
 
-/// Tasks to give to a run, in the order in which they are to be claimed (clauses T1 and T2).
+/// What a draft depends on. In JSON an index is a number, a key is a text, and a task is an object:
+/// `[0, "build", {"taskId": "…"}]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    rename_all_fields = "camelCase",
+    expecting = "expected a draft's index, a draft's key, or {\"taskId\": …}"
+)]
+pub enum Dependency {
+    /// The draft at this index of the plan, counted from 0.
+    Index(usize),
+    /// The draft of the plan with this key.
+    Key(String),
+    /// The task with this id: a stored one of the run, or one that a draft of the plan makes.
+    Task {
+        /// The id.
+        task_id: TaskId,
+    },
+}
+
+impl From<usize> for Dependency {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl From<&str> for Dependency {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<String> for Dependency {
+    fn from(key: String) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl From<TaskId> for Dependency {
+    fn from(task_id: TaskId) -> Self {
+        Self::Task { task_id }
+    }
+}
+
+/// Tasks to give to a run, in the order of their positions (clauses T1 and T2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

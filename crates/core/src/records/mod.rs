@@ -7,8 +7,10 @@ mod journal;
 mod run;
 mod snapshot;
 mod task;
+mod waiting;
 
 pub use journal::{Approval, Artifact, Checkpoint, Event, TaskAttempt};
 pub use run::{AgentState, Run};
 pub use snapshot::{RunSnapshot, SnapshotCounts};
 pub use task::{Claim, ClaimToken, Task, TaskStanding};
+pub use waiting::{UnmetDependency, WaitingReason};

@@ -30,6 +30,24 @@ pub struct Task {
     pub implementation_summary: Option<String>,
     /// What it is blocked on, in a form that two blocks can be compared by.
     pub blocker_signature: Option<String>,
+    /// The higher, the sooner it is claimed (clause C1).
+    #[serde(default)]
+    pub priority: i32,
+    /// It is not claimed before this time (clause C9). As planned, and never changed.
+    pub not_before: Option<Timestamp>,
+    /// It is not claimed before these tasks of its run are completed (clause C9). As planned, each once,
+    /// and never changed.
+    #[serde(default)]
+    pub depends_on: Vec<TaskId>,
+    /// How often it may be claimed (clause C8); without it, as often as the claims' own default allows.
+    pub max_attempts: Option<u32>,
+    /// It is not claimed before this time either: the worker that released it asked for a delay
+    /// (clause C5). Set only while it is pending.
+    pub delayed_until: Option<Timestamp>,
+    /// Who claimed it, as the claim says. Set only while it is in progress.
+    pub worker: Option<String>,
+    /// When its claim runs out (clause C7); never, if unset. Set only while it is in progress.
+    pub lease_expires_at: Option<Timestamp>,
     /// When it was planned; one time for all tasks of one plan.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -44,6 +62,7 @@ impl Task {
             run_id: self.run_id,
             status: self.status,
             attempt_count: self.attempt_count,
+            lease_expires_at: self.lease_expires_at,
         }
     }
 }
@@ -58,6 +77,9 @@ pub struct TaskStanding {
     pub status: TaskStatus,
     /// How often it was claimed.
     pub attempt_count: u32,
+    /// When the claim runs out that it is in progress under (clause C7); never, if unset.
+    #[serde(default)]
+    pub lease_expires_at: Option<Timestamp>,
 }
 
 /// What a claim is held by: the task and the number of the attempt that the claim began (clause C3).

@@ -39,7 +39,8 @@ pub fn agent_state(save: SaveAgentState, now: Timestamp) -> AgentState {
     }
 }
 
-/// A new task at a position of a run (clauses T1 and T2).
+/// A new task at a position of a run (clauses T1 and T2), depending on nothing: what it depends on is
+/// known by the whole plan, which [`plan::tasks`](super::plan::tasks) makes.
 #[must_use]
 pub fn task(run_id: RunId, position: u64, draft: TaskDraft, now: Timestamp) -> Task {
     Task {
@@ -55,6 +56,13 @@ pub fn task(run_id: RunId, position: u64, draft: TaskDraft, now: Timestamp) -> T
         attempt_count: 0,
         implementation_summary: None,
         blocker_signature: None,
+        priority: draft.priority,
+        not_before: draft.not_before,
+        depends_on: Vec::new(),
+        max_attempts: draft.max_attempts,
+        delayed_until: None,
+        worker: None,
+        lease_expires_at: None,
         created_at: now,
         updated_at: now,
     }

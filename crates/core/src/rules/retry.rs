@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::{
-    Approval, Artifact, Checkpoint, Error, Event, RecordKind, Result, Run, RunId, Task, TaskAttempt,
+    Approval, Artifact, Checkpoint, Error, Event, RecordKind, Result, Run, RunId, Task,
+    TaskAttempt, TaskId, Timestamp,
 };
 
 /// A record that a caller may have named by an id of its own.
@@ -83,7 +84,16 @@ created!(Task, |task| Some(task.id.into()), |a, b| {
         ];
         (task.run_id, &task.title, &task.objective, lists)
     }
-    content(a) == content(b)
+    fn schedule(task: &Task) -> (i32, Option<Timestamp>, Option<u32>, &[TaskId]) {
+        let depends_on = &*task.depends_on;
+        (
+            task.priority,
+            task.not_before,
+            task.max_attempts,
+            depends_on,
+        )
+    }
+    content(a) == content(b) && schedule(a) == schedule(b)
 });
 created!(Event, |event| event.event_id.map(Into::into), |a, b| {
     (a.run_id, &a.source, &a.kind, &a.message) == (b.run_id, &b.source, &b.kind, &b.message)
@@ -142,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::rules::create;
-    use crate::{EventDraft, TaskDraft, Timestamp};
+    use crate::{EventDraft, TaskDraft};
 
     fn tasks(run_id: RunId, titles: &[&str]) -> Vec<Task> {
         let task =

@@ -304,6 +304,13 @@ async fn write_tasks(
             attempt_count: 0,
             implementation_summary: None,
             blocker_signature: None,
+            priority: 0,
+            not_before: None,
+            depends_on: vec![],
+            max_attempts: None,
+            delayed_until: None,
+            worker: None,
+            lease_expires_at: None,
             created_at: clock.now(),
             updated_at: clock.now(),
         });

@@ -13,7 +13,9 @@ use serde_json::json;
 use self::expected::{check_same, from_single_reads};
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
+use crate::stage::Stages;
 use crate::world;
+use crate::writes::Write;
 
 async fn whole(store: &dyn Store, run_id: RunId) -> Outcome<RunSnapshot> {
     Ok(store.snapshot(SnapshotRequest::of_run(run_id)).await?)
@@ -325,4 +327,26 @@ pub(crate) async fn a_snapshot_follows_every_change_of_a_task(c: &mut Context<'_
         &expected,
         "a run whose task went through every state",
     )
+}
+
+pub(crate) async fn a_snapshot_follows_every_call_that_writes(c: &mut Context<'_>) -> Outcome {
+    let mut stages = Stages::of(&*c.store, &c.clock);
+    for write in Write::all() {
+        let stage = stages.take().await?;
+        // Whoever keeps a snapshot for the next reader has one to keep.
+        for run_id in [stage.run_id, stage.bystander] {
+            whole(&*c.store, run_id).await?;
+        }
+        write.run(&*c.store, &stage).await?;
+        for (run_id, of) in [(stage.run_id, "the run"), (stage.bystander, "the other")] {
+            if write.name == "delete_run" && run_id == stage.run_id {
+                continue;
+            }
+            let snapshot = whole(&*c.store, run_id).await?;
+            let expected = from_single_reads(&*c.store, run_id, usize::MAX).await?;
+            let what = format!("a snapshot of {of} after {}", write.name);
+            check_same(&snapshot, &expected, &what)?;
+        }
+    }
+    Ok(())
 }

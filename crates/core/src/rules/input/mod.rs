@@ -4,13 +4,18 @@ mod record;
 
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::time::Duration;
 
-use crate::limits::{MAX_PAGE, MAX_PLAN_TASKS, MAX_REPORT_ITEMS, MAX_WORD_BYTES};
+use super::plan;
+use crate::limits::{
+    MAX_CLAIMS, MAX_DEPENDENCIES, MAX_DURATION, MAX_PAGE, MAX_PLAN_TASKS, MAX_REPORT_ITEMS,
+    MAX_WORD_BYTES,
+};
 use crate::{
     AbandonTask, ArtifactDraft, AttemptReport, BlockTask, Change, ClaimRequest, CompleteTask,
-    Error, EventDraft, FinishOutcome, FinishReport, ListApprovals, ListArtifacts, ListAttempts,
-    ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact, NewAttempt,
-    NewCheckpoint, NewEvent, NewRun, PageRequest, Result, RunUpdate, SaveAgentState,
+    Error, EventDraft, FinishOutcome, FinishReport, Heartbeat, ListApprovals, ListArtifacts,
+    ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact,
+    NewAttempt, NewCheckpoint, NewEvent, NewRun, PageRequest, Result, RunUpdate, SaveAgentState,
     SnapshotRequest, TaskDraft, TaskPlan,
 };
 
@@ -30,11 +35,7 @@ pub trait Input {
 /// # Errors
 /// `InvalidInput` unless it is from 1 to [`MAX_PAGE`].
 pub fn check_limit(field: &str, limit: u32) -> Result<()> {
-    if (1..=MAX_PAGE).contains(&limit) {
-        return Ok(());
-    }
-    let problem = format!("is {limit}; it must be from 1 to {MAX_PAGE}");
-    Err(Error::invalid_input(field, problem))
+    check_from_one(field, limit, MAX_PAGE)
 }
 
 /// Checks an open word that a read filters by.
@@ -60,11 +61,15 @@ fn check_count(field: &str, count: usize, most: usize) -> Result<()> {
     Err(Error::invalid_input(field, problem))
 }
 
-fn check_distinct<I: Eq + Hash>(field: &str, ids: impl Iterator<Item = Option<I>>) -> Result<()> {
+fn check_distinct<I: Eq + Hash>(
+    field: &str,
+    name: &str,
+    ids: impl Iterator<Item = Option<I>>,
+) -> Result<()> {
     let mut seen = HashSet::new();
     for (index, id) in ids.enumerate() {
         if id.is_some_and(|id| !seen.insert(id)) {
-            let field = format!("{field}[{index}].id");
+            let field = format!("{field}[{index}].{name}");
             return Err(Error::invalid_input(
                 field,
                 "stands more than once in one call",
@@ -80,8 +85,65 @@ fn draft(path: &str, draft: &TaskDraft) -> Result<()> {
         .text("objective", &draft.objective)?
         .texts("acceptance_criteria", &draft.acceptance_criteria)?
         .texts("verification_steps", &draft.verification_steps)?
-        .texts("allowed_paths", &draft.allowed_paths)?;
+        .texts("allowed_paths", &draft.allowed_paths)?
+        .ids("depends_on", draft.depends_on.len())?;
+    let field = |name: &str| format!("{path}.{name}");
+    if let Some(key) = &draft.key {
+        check_word(&field("key"), key)?;
+    }
+    if draft.depends_on.len() > MAX_DEPENDENCIES {
+        check_count(
+            &field("depends_on"),
+            draft.depends_on.len(),
+            MAX_DEPENDENCIES,
+        )?;
+    }
+    if draft.max_attempts == Some(0) {
+        check_max_attempts(&field("max_attempts"), draft.max_attempts)?;
+    }
     Ok(())
+}
+
+fn check_max_attempts(field: &str, max_attempts: Option<u32>) -> Result<()> {
+    match max_attempts {
+        Some(0) => Err(Error::invalid_input(field, "is 0; it must be at least 1")),
+        _ => Ok(()),
+    }
+}
+
+fn check_duration(field: &str, duration: Duration, least: Duration) -> Result<()> {
+    if (least..=MAX_DURATION).contains(&duration) {
+        return Ok(());
+    }
+    let problem = format!("is {duration:?}; it must be from {least:?} to {MAX_DURATION:?}");
+    Err(Error::invalid_input(field, problem))
+}
+
+/// The shortest lease.
+const MIN_LEASE: Duration = Duration::from_micros(1);
+
+/// Checks how long a claim may be waited for.
+///
+/// # Errors
+/// `InvalidInput` if it is over [`MAX_DURATION`].
+pub fn check_timeout(timeout: Duration) -> Result<()> {
+    check_duration("timeout", timeout, Duration::ZERO)
+}
+
+/// Checks how many tasks a call may claim.
+///
+/// # Errors
+/// `InvalidInput` unless it is from 1 to [`MAX_CLAIMS`].
+pub fn check_claims(limit: u32) -> Result<()> {
+    check_from_one("limit", limit, MAX_CLAIMS)
+}
+
+fn check_from_one(field: &str, number: u32, most: u32) -> Result<()> {
+    if (1..=most).contains(&number) {
+        return Ok(());
+    }
+    let problem = format!("is {number}; it must be from 1 to {most}");
+    Err(Error::invalid_input(field, problem))
 }
 
 fn event(path: &str, event: &EventDraft) -> Result<()> {
@@ -174,7 +236,10 @@ impl Input for TaskPlan {
         for (index, entry) in self.drafts.iter().enumerate() {
             draft(&format!("drafts[{index}]"), entry)?;
         }
-        check_distinct("drafts", self.drafts.iter().map(|draft| draft.id))
+        check_distinct("drafts", "id", self.drafts.iter().map(|draft| draft.id))?;
+        let keys = self.drafts.iter().map(|draft| draft.key.as_deref());
+        check_distinct("drafts", "key", keys)?;
+        plan::check(&self.drafts)
     }
 }
 
@@ -212,7 +277,17 @@ impl Input for AbandonTask {
 
 impl Input for ClaimRequest {
     fn check(&self) -> Result<()> {
-        Ok(())
+        check_word("worker", self.worker.as_deref().unwrap_or_default())?;
+        if let Some(lease) = self.lease {
+            check_duration("lease", lease, MIN_LEASE)?;
+        }
+        check_max_attempts("max_attempts", self.max_attempts)
+    }
+}
+
+impl Input for Heartbeat {
+    fn check(&self) -> Result<()> {
+        check_duration("lease", self.lease, MIN_LEASE)
     }
 }
 
@@ -228,20 +303,24 @@ impl Input for FinishReport {
                 summary,
                 blocker_signature,
             } => settlement("outcome", summary.as_deref(), blocker_signature.as_deref())?,
-            FinishOutcome::Released => {}
+            FinishOutcome::Released { delay: None } => {}
+            FinishOutcome::Released { delay: Some(delay) } => {
+                check_duration("outcome.delay", *delay, Duration::ZERO)?;
+            }
         }
         attempt("attempt", &self.attempt)?;
         check_count("events", self.events.len(), MAX_REPORT_ITEMS)?;
         for (index, entry) in self.events.iter().enumerate() {
             event(&format!("events[{index}]"), entry)?;
         }
-        check_distinct("events", self.events.iter().map(|event| event.id))?;
+        check_distinct("events", "id", self.events.iter().map(|event| event.id))?;
         check_count("artifacts", self.artifacts.len(), MAX_REPORT_ITEMS)?;
         for (index, entry) in self.artifacts.iter().enumerate() {
             artifact(&format!("artifacts[{index}]"), entry)?;
         }
         check_distinct(
             "artifacts",
+            "id",
             self.artifacts.iter().map(|artifact| artifact.id),
         )
     }

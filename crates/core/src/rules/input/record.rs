@@ -45,6 +45,11 @@ impl<'a> Record<'a> {
         self.add(name, texts.iter().map(String::len).sum())
     }
 
+    /// Ids count with the 16 bytes that each has.
+    pub(super) fn ids(&mut self, name: &str, count: usize) -> Result<&mut Self> {
+        self.add(name, count.saturating_mul(16))
+    }
+
     pub(super) fn word(&mut self, name: &str, word: &str) -> Result<&mut Self> {
         // The path is put together only for the error: this runs at every call.
         if word.len() > MAX_WORD_BYTES {

@@ -1,0 +1,97 @@
+//! Waiting for a claim (clause C11): who waits, who is woken by what, and the loop that a waiting call
+//! runs. It is the same for every backend.
+//!
+//! - A task that becomes claimable wakes as many waiters as there are such tasks, the longest waiting
+//!   first, and no other.
+//! - The first waiter of each scope (a run, or any run) leads: it alone sleeps until the next task of the
+//!   scope becomes due, and looks for what other processes wrote. When it leaves, it wakes the next one.
+//! - A waiter that was woken and leaves without having looked wakes another in its place, so that no
+//!   wake-up is lost when a call is dropped or fails.
+
+mod hub;
+
+use std::future::pending;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::hub::{WakeHub, Wakes};
+use crate::{Claim, ClaimRequest, Clock, Result, RunId, Timestamp};
+
+/// What a store lends to [`claim_or_wait`].
+#[async_trait]
+pub trait WaitSource: Sync {
+    /// Claims, as [`Store::claim_next_task`](crate::Store::claim_next_task) does.
+    async fn claim(&self, request: ClaimRequest) -> Result<Option<Claim>>;
+
+    /// The earliest time at which a task of the scope, a run or any, becomes claimable by the passing of
+    /// time alone; `None` if none does. A time that has come already is given too.
+    async fn next_due(&self, scope: Option<RunId>) -> Result<Option<Timestamp>>;
+
+    /// Is over when others than this process may have written to the store. Never, for a store that no
+    /// other process can write to.
+    async fn changed_elsewhere(&self);
+}
+
+/// Claims a task, waiting for one at most this long by the clock (clause C11).
+///
+/// # Errors
+/// Those of the claim.
+pub async fn claim_or_wait(
+    source: &(impl WaitSource + ?Sized),
+    hub: &WakeHub,
+    clock: &dyn Clock,
+    request: ClaimRequest,
+    timeout: Duration,
+) -> Result<Option<Claim>> {
+    // Counted from the call, not from the end of the first look.
+    let mut timeout_over = clock.sleep(timeout);
+    let first = source.claim(request.clone()).await?;
+    if first.is_some() || timeout.is_zero() {
+        return Ok(first);
+    }
+    let scope = request.run_id;
+    let mut place = hub.enter(scope);
+    loop {
+        // From here on a wake-up is for the look after this one.
+        place.begin_look();
+        let claim = source.claim(request.clone()).await?;
+        place.end_look();
+        if claim.is_some() {
+            return Ok(claim);
+        }
+        let due = match place.leads() {
+            true => source.next_due(scope).await?,
+            false => None,
+        };
+        let leads = place.arm(due);
+        let until_due = async {
+            match due {
+                Some(due) => clock.sleep(due.saturating_since(clock.now())).await,
+                None => pending().await,
+            }
+        };
+        let changed = async {
+            match leads {
+                true => source.changed_elsewhere().await,
+                false => pending().await,
+            }
+        };
+        tokio::select! {
+            // In this order, so that what has come at the same instant as the end is still taken.
+            biased;
+            () = place.woken() => {}
+            () = until_due => {}
+            () = changed => {}
+            () = &mut timeout_over => {
+                place.begin_look();
+                let last = source.claim(request).await;
+                place.end_look();
+                return last;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! How a change of a task is saved: with the place that the task has from then on, and those of the tasks that
+//! depend on it (clauses C1, C7 and C9).
+
+use runstore_core::rules::schedule::{
+    Place, available_from, concerns_dependents, place, unmet_after,
+};
+use runstore_core::{Result, RunId, Task, TaskId, TaskStatus, Timestamp};
+use sqlx::{QueryBuilder, Sqlite, query};
+
+use crate::codec::{Columns, Record, micros};
+use crate::statement::{ROWS_A_STATEMENT, list, run_built};
+use crate::write::Write;
+
+const DEPENDENTS_OF: &str = "SELECT id, run_id, available_from, unmet FROM dependents \
+    JOIN tasks ON id = dependent WHERE dependency = ?";
+
+/// What the saving of a changed task has to know of it as it is stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before {
+    status: TaskStatus,
+    /// How many of the tasks that it depends on are not completed.
+    pub(crate) unmet: u32,
+}
+
+/// A task as it is stored.
+#[derive(Debug)]
+pub(crate) struct StoredTask {
+    pub(crate) task: Task,
+    pub(crate) before: Before,
+}
+
+impl Record for StoredTask {
+    const TABLE: &'static str = Task::TABLE;
+    const NUMBER: &'static str = Task::NUMBER;
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        let task = Task::from_row(row)?;
+        let before = Before {
+            status: task.status,
+            unmet: row.count("unmet")?,
+        };
+        Ok(Self { task, before })
+    }
+}
+
+/// What a task was, and what it is to be saved as.
+pub(crate) type TaskChange = (Before, Task);
+
+/// Where a task is kept, in numbers.
+pub(crate) struct Scheduled {
+    pub(crate) available_from: Option<i64>,
+    pub(crate) place: i64,
+}
+
+impl Write<'_> {
+    /// Decides where a task with so many unmet dependencies is kept from now on, and notes it for those who
+    /// wait.
+    pub(crate) fn schedule(&mut self, task: &Task, unmet: u32) -> Scheduled {
+        let from = available_from(task);
+        Scheduled {
+            available_from: micros(from),
+            place: self.place(task.run_id, from, unmet),
+        }
+    }
+
+    fn place(&mut self, run_id: RunId, from: Option<Timestamp>, unmet: u32) -> i64 {
+        let place = place(from, unmet, self.now);
+        self.wakes.placed(run_id, place);
+        match place {
+            Place::Nowhere => 0,
+            Place::Ready => 1,
+            Place::Due(_) => 2,
+        }
+    }
+}
+
+/// Saves all that can change of a task.
+pub(crate) async fn save(write: &mut Write<'_>, before: Before, task: Task) -> Result<Task> {
+    let changed = [(before, task)];
+    save_rows(write, &changed, true).await?;
+    let [(_, task)] = changed;
+    Ok(task)
+}
+
+/// Saves what can change of tasks that keep their summaries.
+pub(crate) async fn save_all(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
+    save_rows(write, changed, false).await
+}
+
+async fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> Result<()> {
+    for chunk in changed.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "UPDATE tasks SET status = changed.column2, attempt_count = changed.column3, \
+             updated_at = changed.column4, blocker_signature = changed.column5, \
+             delayed_until = changed.column6, worker = changed.column7, \
+             lease_expires_at = changed.column8, available_from = changed.column9, \
+             place = changed.column10",
+        );
+        if summaries {
+            statement.push(", implementation_summary = changed.column11");
+        }
+        statement.push(" FROM (");
+        statement.push_values(chunk, |mut row, (before, task)| {
+            let scheduled = write.schedule(task, before.unmet);
+            row.push_bind(task.id.as_uuid())
+                .push_bind(task.status.as_str())
+                .push_bind(task.attempt_count)
+                .push_bind(task.updated_at.as_micros())
+                .push_bind(task.blocker_signature.as_deref())
+                .push_bind(micros(task.delayed_until))
+                .push_bind(task.worker.as_deref())
+                .push_bind(micros(task.lease_expires_at))
+                .push_bind(scheduled.available_from)
+                .push_bind(scheduled.place);
+            if summaries {
+                row.push_bind(task.implementation_summary.as_deref());
+            }
+        });
+        statement.push(") AS changed WHERE tasks.id = changed.column1");
+        run_built(write.connection, Task::TABLE, statement).await?;
+    }
+    for (before, task) in changed {
+        if concerns_dependents(before.status, task.status) {
+            save_dependents(write, task.id, task.status).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What decides the place of a task, without the task.
+pub(crate) struct Waiting {
+    pub(crate) id: TaskId,
+    pub(crate) run_id: RunId,
+    pub(crate) available_from: Option<Timestamp>,
+    pub(crate) unmet: u32,
+}
+
+impl Record for Waiting {
+    const TABLE: &'static str = Task::TABLE;
+    const NUMBER: &'static str = Task::NUMBER;
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            run_id: row.id("run_id")?,
+            available_from: row.optional_time("available_from")?,
+            unmet: row.count("unmet")?,
+        })
+    }
+}
+
+/// Counts a change of a dependency to this state in every task that waits for it.
+async fn save_dependents(write: &mut Write<'_>, dependency: TaskId, to: TaskStatus) -> Result<()> {
+    let dependents = query(DEPENDENTS_OF).bind(dependency.as_uuid());
+    let mut dependents: Vec<Waiting> = list(write.connection, dependents).await?;
+    for task in &mut dependents {
+        task.unmet = unmet_after(task.unmet, to);
+    }
+    save_places(write, &dependents).await
+}
+
+/// Saves what tasks wait for that did not change themselves.
+pub(crate) async fn save_places(write: &mut Write<'_>, tasks: &[Waiting]) -> Result<()> {
+    for chunk in tasks.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(
+            "UPDATE tasks SET unmet = changed.column2, place = changed.column3 FROM (",
+        );
+        statement.push_values(chunk, |mut row, task| {
+            let place = write.place(task.run_id, task.available_from, task.unmet);
+            row.push_bind(task.id.as_uuid())
+                .push_bind(task.unmet)
+                .push_bind(place);
+        });
+        statement.push(") AS changed WHERE tasks.id = changed.column1");
+        run_built(write.connection, Task::TABLE, statement).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{opened, steps};
+
+    #[test]
+    fn the_tasks_that_wait_for_a_task_are_found_without_a_look_at_others() {
+        let (_folder, mut opened) = opened();
+        let expected = [
+            "SEARCH dependents USING PRIMARY KEY (dependency=?)",
+            "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)",
+        ];
+        assert_eq!(steps(&mut opened, DEPENDENTS_OF), expected);
+    }
+}

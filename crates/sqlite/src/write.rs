@@ -1,0 +1,100 @@
+//! What the queue holds: writes with the way back to their callers, and the turn that each is given.
+
+use futures_util::future::BoxFuture;
+use runstore_core::{Applied, Claim, ClaimRequest, Reply, Result, Timestamp, Wakes};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::claims;
+
+/// The turn of one write in the transaction of its batch.
+///
+/// A write that is refused must have changed nothing, for the rest of the batch is committed: so every
+/// write looks at all that can refuse it before its first change.
+#[derive(Debug)]
+pub(crate) struct Write<'c> {
+    pub(crate) connection: &'c mut SqliteConnection,
+    /// The time of the turn, so that times agree with the order of calls if the clock runs forward.
+    pub(crate) now: Timestamp,
+    /// What the batch changes for those who wait for a claim.
+    pub(crate) wakes: &'c mut Wakes,
+}
+
+/// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
+type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
+
+/// What the queue holds.
+pub(crate) enum Job {
+    /// Claims that take the same tasks, in the order in which they are to be served.
+    Claims(Vec<(ClaimRequest, Reply<Option<Claim>>)>),
+    /// Any other write.
+    Call(Call),
+}
+
+impl Job {
+    pub(crate) fn claim(request: ClaimRequest, reply: Reply<Option<Claim>>) -> Self {
+        Self::Claims(vec![(request, reply)])
+    }
+
+    /// Takes the turn; a job that joins several callers' writes has an answer for each.
+    pub(crate) async fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
+        match self {
+            Self::Call(call) => vec![call(turn).await],
+            Self::Claims(claims) => {
+                let (requests, replies): (Vec<_>, Vec<_>) = claims.into_iter().unzip();
+                let claimed = match turn {
+                    Ok(write) => claims::claim(write, &Vec::from_iter(&requests)).await,
+                    Err(error) => Err(error),
+                };
+                let mut claimed = claimed.map(Vec::into_iter);
+                let mut next = || match &mut claimed {
+                    Ok(claims) => Ok(claims.next()),
+                    Err(error) => Err(error.clone()),
+                };
+                replies
+                    .into_iter()
+                    .map(|reply| reply.hold(next()))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Joins the claims of a batch that take the same tasks, whoever gets which, and puts them first, so that any
+/// number of them is two statements. Calls that wait at the same time may take effect in any order.
+pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
+    let mut claims: Vec<(_, Vec<_>)> = Vec::new();
+    let mut calls = Vec::new();
+    for job in batch {
+        match job {
+            Job::Call(call) => calls.push(Job::Call(call)),
+            Job::Claims(waiting) => {
+                for (request, reply) in waiting {
+                    let takes = (request.run_id, request.max_attempts);
+                    match claims.iter_mut().find(|(of, _)| *of == takes) {
+                        Some((_, same)) => same.push((request, reply)),
+                        None => claims.push((takes, vec![(request, reply)])),
+                    }
+                }
+            }
+        }
+    }
+    let claims = claims.into_iter().map(|(_, same)| Job::Claims(same));
+    claims.chain(calls).collect()
+}
+
+/// Makes the job of a write.
+pub(crate) fn job<T, F>(reply: Reply<T>, apply: F) -> Job
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+{
+    Job::Call(Box::new(move |turn| {
+        Box::pin(async move {
+            let applied = match turn {
+                Ok(write) => apply(write).await,
+                Err(error) => Err(error),
+            };
+            reply.hold(applied)
+        })
+    }))
+}

@@ -1,0 +1,211 @@
+//! A file of an earlier format opens with all that it holds.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{folder, open, plain_connection, run_sql};
+use runstore_core::{
+    ClaimRequest, ClaimToken, Error, FinishReport, RunId, SnapshotRequest, Store, TaskId,
+    TaskStatus, Uuid, WaitingReason,
+};
+use runstore_sqlite::{APPLICATION_ID, FORMAT_VERSION};
+use sqlx::{AssertSqlSafe, Connection, query_scalar};
+
+const FORMAT_1: &str = include_str!("../src/migrations/1.sql");
+
+/// Every table of format 1 with its columns.
+const TABLES: [(&str, &str); 9] = [
+    (
+        "runs",
+        "seq, id, status, cycle_count, replan_count, current_task_id, created_at, updated_at, \
+         summary, goal, repo_path",
+    ),
+    (
+        "agents",
+        "run_id, role, turns, rotation_count, updated_at, session_id, last_prompt_path, \
+         last_response_path",
+    ),
+    (
+        "tasks",
+        "id, run_id, position, status, attempt_count, updated_at, created_at, blocker_signature, \
+         implementation_summary, title, objective, acceptance_criteria, verification_steps, \
+         allowed_paths",
+    ),
+    ("finished_claims", "task_id, attempt_number"),
+    (
+        "events",
+        "run_id, seq, event_id, ts, source, kind, message, payload",
+    ),
+    (
+        "attempts",
+        "seq, id, run_id, task_id, attempt_number, status, created_at, blocker_signature, summary, \
+         result",
+    ),
+    (
+        "artifacts",
+        "seq, id, run_id, role, created_at, kind, path, metadata",
+    ),
+    (
+        "approvals",
+        "seq, id, run_id, source, verdict, created_at, rationale, payload",
+    ),
+    (
+        "checkpoints",
+        "seq, id, run_id, status, created_at, payload",
+    ),
+];
+
+fn run_id(number: u128) -> RunId {
+    RunId::from(Uuid::from_u128(number))
+}
+
+fn task_id(number: u128) -> TaskId {
+    TaskId::from(Uuid::from_u128(number))
+}
+
+fn blob(number: u128) -> String {
+    format!("x'{}'", Uuid::from_u128(number).simple())
+}
+
+/// Two runs whose plans took turns, a task in every state, and a record of every kind.
+fn records() -> String {
+    let mut sql = String::new();
+    for run in [2, 1] {
+        let run = blob(run);
+        sql += &format!(
+            "INSERT INTO runs (id, status, cycle_count, replan_count, current_task_id, created_at,
+                updated_at, summary, goal, repo_path)
+             VALUES ({run}, 'running', 3, 2, {0}, 10, 20, '', 'goal', '/repo');
+             INSERT INTO agents VALUES ({run}, 'planner', 4, 1, 30, 's', NULL, 'p');
+             INSERT INTO events VALUES ({run}, 1, NULL, 10, 'system', 'run_created', 'm', '{{}}');
+             INSERT INTO artifacts (id, run_id, role, created_at, kind, path, metadata)
+             VALUES ({run}, {run}, NULL, 11, 'diff', 'p', '[1,1.0]');
+             INSERT INTO approvals (id, run_id, source, verdict, created_at, rationale, payload)
+             VALUES ({run}, {run}, 'checker', 'approved', 12, 'r', 'null');
+             INSERT INTO checkpoints (id, run_id, status, created_at, payload)
+             VALUES ({run}, {run}, 'running', 13, '{{}}');",
+            blob(0x14),
+        );
+    }
+    let tasks = [
+        (0x21, 2, 1, "pending", 1, "'E1'", "NULL"),
+        (0x11, 1, 1, "completed", 1, "NULL", "'done'"),
+        (0x12, 1, 2, "blocked", 2, "'E2'", "''"),
+        (0x13, 1, 3, "abandoned", 0, "NULL", "NULL"),
+        (0x22, 2, 2, "pending", 0, "NULL", "NULL"),
+        (0x14, 1, 4, "in_progress", 1, "NULL", "NULL"),
+        (0x16, 1, 6, "pending", 0, "NULL", "NULL"),
+        (0x15, 1, 5, "pending", 0, "NULL", "NULL"),
+        (0x23, 2, 3, "pending", 0, "NULL", "NULL"),
+    ];
+    for (id, run, position, status, attempts, signature, summary) in tasks {
+        let (id, run) = (blob(id), blob(run));
+        sql += &format!(
+            "INSERT INTO tasks VALUES ({id}, {run}, {position}, '{status}', {attempts}, 40, 14,
+             {signature}, {summary}, 'title {position}', 'objective', '[\"a\"]', '[]', '[\"src\"]');"
+        );
+    }
+    sql += &format!(
+        "INSERT INTO finished_claims VALUES ({done}, 1);
+         INSERT INTO attempts (id, run_id, task_id, attempt_number, status, created_at,
+            blocker_signature, summary, result)
+         VALUES ({done}, {run}, {done}, 1, 'completed', 15, NULL, 's', '{{}}');",
+        done = blob(0x11),
+        run = blob(1),
+    );
+    sql
+}
+
+async fn write_format_1(path: &Path) {
+    let records = records();
+    let sql = format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA journal_mode = WAL; {FORMAT_1}
+         PRAGMA user_version = 1; {records}"
+    );
+    run_sql(path, &sql).await;
+}
+
+/// Every value of format 1, as SQLite would write it in a statement.
+async fn values(path: &Path) -> Vec<String> {
+    let mut connection = plain_connection(path).await;
+    let mut values = Vec::new();
+    for (table, columns) in TABLES {
+        let columns = columns.replace(", ", ") || ',' || quote(");
+        let sql = format!("SELECT '{table}: ' || quote({columns}) FROM {table} ORDER BY 1");
+        let rows = query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection);
+        let rows: Vec<String> = rows.await.unwrap();
+        assert!(!rows.is_empty(), "{table}");
+        values.extend(rows);
+    }
+    connection.close().await.unwrap();
+    values
+}
+
+#[tokio::test]
+async fn a_file_of_format_1_is_migrated_with_every_value() {
+    let (_folder, path) = folder();
+    write_format_1(&path).await;
+    let before = values(&path).await;
+    let store = open(&path).await;
+    let snapshot = store.snapshot(SnapshotRequest::of_run(run_id(1))).await;
+    let snapshot = snapshot.unwrap();
+    assert_eq!(snapshot.counts.pending, 2);
+    assert_eq!(snapshot.counts.attempts, 1);
+    for task in snapshot.pending_tasks.iter().chain(&snapshot.blocked_tasks) {
+        assert_eq!((task.priority, &*task.depends_on), (0, &[][..]));
+        assert_eq!(task.not_before.or(task.delayed_until), None);
+        assert_eq!((task.max_attempts, &task.worker), (None, &None));
+    }
+    store.close().await.unwrap();
+    assert_eq!(values(&path).await, before);
+    assert_eq!(
+        fs::read(&path).unwrap()[60..64],
+        FORMAT_VERSION.to_be_bytes()
+    );
+    // Opened again there is nothing to migrate.
+    open(&path).await.close().await.unwrap();
+    assert_eq!(values(&path).await, before);
+}
+
+#[tokio::test]
+async fn tasks_of_format_1_are_claimed_in_the_order_in_which_they_were_planned() {
+    let (_folder, path) = folder();
+    write_format_1(&path).await;
+    let store = open(&path).await;
+    let of_run = store.claim_next_task(ClaimRequest::of_run(run_id(1))).await;
+    // By position, although its row comes after that of position 6.
+    assert_eq!(of_run.unwrap().unwrap().task.id, task_id(0x15));
+    let of_any = store.claim_tasks(ClaimRequest::of_any_run(), 10).await;
+    let of_any = Vec::from_iter(of_any.unwrap().into_iter().map(|claim| claim.task.id));
+    assert_eq!(of_any, [0x21, 0x22, 0x16, 0x23].map(task_id));
+}
+
+#[tokio::test]
+async fn a_claim_of_format_1_is_held_and_never_runs_out() {
+    let (_folder, path) = folder();
+    write_format_1(&path).await;
+    let store = open(&path).await;
+    assert_eq!(store.requeue_expired_tasks(None).await.unwrap(), 0);
+    let held = store.waiting_reason(task_id(0x14)).await.unwrap();
+    let expected = WaitingReason::InProgress {
+        worker: None,
+        lease_expires_at: None,
+    };
+    assert_eq!(held, expected);
+    let token = |number, attempt_number| ClaimToken {
+        task_id: task_id(number),
+        attempt_number,
+    };
+    let report = FinishReport::completed("done later");
+    let finished = store.finish_task(token(0x14, 1), report.clone()).await;
+    assert_eq!(finished.unwrap().status, TaskStatus::Completed);
+    let repeated = store.finish_task(token(0x11, 1), report.clone()).await;
+    let summary = repeated.unwrap().implementation_summary;
+    assert_eq!(summary.as_deref(), Some("done"));
+    let stale = store.finish_task(token(0x21, 1), report).await;
+    assert!(matches!(stale, Err(Error::StaleClaim { .. })), "{stale:?}");
+}
