@@ -42,6 +42,9 @@
 //! # }
 //! ```
 //!
+//! That loop is also there ready-made: [`Worker`] claims or waits, sends heartbeats, turns errors and
+//! panics into failed attempts that are tried again later, and stops gracefully.
+//!
 //! Options that no URL has, and the engine's own type, are in the module of the backend: `SqliteStore`
 //! is opened with `SqliteOptions`, and so on.
 //!
@@ -57,9 +60,13 @@
 //! [`open`] takes the URL from a configuration, so that one program can be tried on each.
 
 mod open;
+mod worker;
 
 pub use open::{BACKENDS, open, open_with_clock};
 pub use runstore_core::*;
+pub use worker::{
+    Backoff, ClaimEnd, HandlerResult, Worker, WorkerEvent, WorkerHandle, WorkerSummary,
+};
 
 /// The backend in memory, the reference (feature `memory`).
 #[cfg(feature = "memory")]
