@@ -14,12 +14,12 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Plan, work, crash, resume, and prove that every task was completed exactly once
+    /// Plan, work, crash, take over, and prove that every task was completed exactly once
     Demo(DemoArguments),
     /// The process that the demo starts, and kills
     #[command(hide = true)]
     DemoWorker,
-    /// Show a run with its tasks
+    /// Show a run with its tasks, who has them, and why they wait
     Show(ShowArguments),
     /// List the runs of a store, newest first
     Runs(RunsArguments),

@@ -1,10 +1,11 @@
 //! Reading a plan, and telling what is wrong with one.
 
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::path::Path;
 
 use runstore::rules::input::Input;
-use runstore::{Error, NewRun, RunId, TaskDraft, TaskPlan};
+use runstore::{Dependency, Error, NewRun, RunId, TaskDraft, TaskId, TaskPlan, Timestamp};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -35,8 +36,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Tasks(Vec<PlannedTask>);
 
-/// A task as it stands in a plan. All fields are needed and no other is known, so that a typing error
-/// is told and not lost.
+/// A task as it stands in a plan. No other field is known, so that a typing error is told and not lost.
 #[derive(Debug, Deserialize)]
 // By itself the derive would take a list of the fields' values too: it is called for objects only.
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
@@ -47,6 +47,18 @@ pub(crate) struct PlannedTask {
     acceptance_criteria: Vec<String>,
     verification_steps: Vec<String>,
     allowed_paths: Vec<String>,
+    #[serde(default)]
+    id: Option<TaskId>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    priority: i32,
+    #[serde(default, deserialize_with = "time")]
+    not_before: Option<Timestamp>,
+    #[serde(default)]
+    depends_on: Vec<Dependency>,
+    #[serde(default)]
+    max_attempts: Option<u32>,
 }
 
 impl Plan {
@@ -91,29 +103,69 @@ impl Plan {
     /// The bounds of the store (clause G8), before there is one.
     fn check(&self) -> Result<(), Error> {
         self.new_run().check()?;
-        let check = |drafts: Vec<TaskDraft>, list: &str| {
-            let checked = TaskPlan::new(RunId::generate(), drafts).check();
-            checked.map_err(|error| match error {
-                Error::InvalidInput { field, problem } => {
-                    Error::invalid_input(field.replacen("drafts", list, 1), problem)
-                }
-                error => error,
-            })
-        };
-        check(self.drafts().collect(), "tasks")?;
-        check(
-            self.replan.iter().map(PlannedTask::draft).collect(),
+        check_list("tasks", self.drafts().collect())?;
+        check_list(
             "replan",
+            self.replan.iter().map(PlannedTask::draft).collect(),
         )
     }
 }
 
+/// Checks the tasks of one list. The places are told as they stand in the file.
+fn check_list(list: &str, drafts: Vec<TaskDraft>) -> Result<(), Error> {
+    let plan = TaskPlan::new(RunId::generate(), drafts);
+    let checked = plan.check().and_then(|()| check_task_ids(&plan.drafts));
+    checked.map_err(|error| match error {
+        Error::InvalidInput { field, problem } => {
+            let place = |text: &str| text.replace("drafts[", &format!("{list}["));
+            Error::invalid_input(in_json(&place(&field)), place(&problem))
+        }
+        error => error,
+    })
+}
+
+/// A run that is yet to be created has no task that a plan could depend on, but those of the plan.
+fn check_task_ids(drafts: &[TaskDraft]) -> Result<(), Error> {
+    let ids: HashSet<TaskId> = drafts.iter().filter_map(|draft| draft.id).collect();
+    for (index, draft) in drafts.iter().enumerate() {
+        for (number, dependency) in draft.depends_on.iter().enumerate() {
+            if let Dependency::Task { task_id } = dependency
+                && !ids.contains(task_id)
+            {
+                let field = format!("drafts[{index}].depends_on[{number}]");
+                let problem = format!("names task {task_id}, which is no task of this list");
+                return Err(Error::invalid_input(field, problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A field as it is called in the file: `dependsOn` for `depends_on`.
+fn in_json(field: &str) -> String {
+    let mut words = field.split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
 impl PlannedTask {
     pub(crate) fn draft(&self) -> TaskDraft {
-        TaskDraft::new(&self.title, &self.objective)
+        let mut draft = TaskDraft::new(&self.title, &self.objective)
             .with_acceptance_criteria(&self.acceptance_criteria)
             .with_verification_steps(&self.verification_steps)
             .with_allowed_paths(&self.allowed_paths)
+            .with_priority(self.priority)
+            .with_depends_on(self.depends_on.iter().cloned());
+        draft.id = self.id;
+        draft.key.clone_from(&self.key);
+        draft.not_before = self.not_before;
+        draft.max_attempts = self.max_attempts;
+        draft
     }
 }
 
@@ -178,6 +230,15 @@ fn text_with_content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strin
         return Err(de::Error::custom("must not be empty"));
     }
     Ok(text)
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let time = text.map(|text| {
+        let time = text.parse();
+        time.map_err(|error| format!("{text:?} is no time like 2026-03-01T10:00:01Z: {error}"))
+    });
+    time.transpose().map_err(de::Error::custom)
 }
 
 /// What keeps a text from being read as JSON before its first character. Editors show such a file like

@@ -1,49 +1,58 @@
-//! The workers: each claims, works and reports, until nothing of the run is open.
+//! The process that does the work: a worker loop with several handlers at a time, a planner beside it,
+//! and the end when nothing of the run is open.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use runstore::{
-    AgentRole, ArtifactDraft, AttemptReport, AttemptStatus, Claim, ClaimRequest, Error,
-    FinishOutcome, FinishReport, ListTasks, NewCheckpoint, NewEvent, PageRequest, RunStatus,
-    SaveAgentState, Store, TaskStatus,
+    AttemptStatus, Backoff, Claim, ClaimEnd, ClaimRequest, ClaimToken, Error, ListTasks,
+    NewCheckpoint, PageRequest, RunStatus, Store, TaskStatus, Worker, WorkerEvent, WorkerHandle,
 };
 use serde_json::json;
-use tokio::sync::{RwLock, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedSemaphorePermit, RwLock, Semaphore, mpsc};
 
+use super::handler::Seat;
 use super::message::{Acknowledgement, Job, Message, Report};
-use super::{agent, closing, journal, replan};
+use super::{closing, replan};
 use crate::failure::{Context, Failure};
 
-/// The signature of the block that the demo runs into.
-const SIGNATURE: &str = "missing_prerequisite";
+/// How long a claim is held without a heartbeat. Short, for whoever watches the demo waits for it.
+const LEASE: Duration = Duration::from_secs(2);
 
-/// What the workers of one process share.
+/// What the handlers of one process and its planner share.
 pub(crate) struct Crew {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) job: Job,
     pub(crate) report: Report,
-    /// Held for writing by the planner, so that the tasks that it plans anew are those that it read;
-    /// for reading around each claim and each finish, and not while a worker works.
-    pub(crate) planning: RwLock<()>,
+    /// Held for writing by the planner, so that the tasks that it plans anew are those that it read; for
+    /// reading around each report, and not while a handler works.
+    pub(crate) planning: Arc<RwLock<()>>,
     /// One permit a task that may still be settled.
-    settlements: Semaphore,
-    /// Tells the idle that a task was finished or planned.
-    changed: watch::Sender<()>,
+    settlements: Arc<Semaphore>,
+    /// What is held for the reports that are not answered yet.
+    holds: Mutex<HashMap<ClaimToken, Hold>>,
+    seats: Mutex<Vec<Seat>>,
+    told: mpsc::UnboundedSender<Message>,
+}
+
+/// What is held from before a report until it is answered.
+struct Hold {
+    _plan_stands: OwnedRwLockReadGuard<()>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Takes the run up and works until it is closed, or as far as the job goes.
 pub(crate) async fn work(store: Arc<dyn Store>, job: Job, report: Report) -> Result<(), Failure> {
-    let crew = Arc::new(Crew::new(store, job, report));
+    let (crew, mut heard) = Crew::new(store, job, report);
+    let crew = Arc::new(crew);
     crew.take_up().await?;
-    let mut workers = JoinSet::new();
-    for number in 1..=crew.job.workers {
-        let crew = Arc::clone(&crew);
-        workers.spawn(async move { Worker::new(crew, number).work().await });
-    }
-    // The first error drops the set, and with it the other workers.
-    while let Some(ended) = workers.join_next().await {
-        ended.or_fail("a worker panicked")??;
+    replan::replan_if_due(&crew).await?;
+    while crew.is_open().await? {
+        crew.work_until_idle(&mut heard).await?;
+        // A claim that finds the attempts of a task used up blocks it, and tells nobody.
+        replan::replan_if_due(&crew).await?;
     }
     if crew.job.settle_at_most.is_some() {
         std::future::pending::<()>().await;
@@ -52,167 +61,176 @@ pub(crate) async fn work(store: Arc<dyn Store>, job: Job, report: Report) -> Res
 }
 
 impl Crew {
-    pub(crate) fn new(store: Arc<dyn Store>, job: Job, report: Report) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        job: Job,
+        report: Report,
+    ) -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (told, heard) = mpsc::unbounded_channel();
         let limit = job.settle_at_most.unwrap_or(Semaphore::MAX_PERMITS);
-        Self {
+        let crew = Self {
             store,
+            seats: Mutex::new((1..=job.workers).rev().map(Seat::new).collect()),
             job,
             report,
-            planning: RwLock::new(()),
-            settlements: Semaphore::new(limit),
-            changed: watch::Sender::new(()),
-        }
+            planning: Arc::default(),
+            settlements: Arc::new(Semaphore::new(limit)),
+            holds: Mutex::default(),
+            told,
+        };
+        (crew, heard)
     }
 
-    /// What a process does first that takes up a run: it cannot know who had it before, so it gives back
-    /// what was in progress, and ends what was begun.
+    /// What a process does first that takes up a run. It gives back nothing: what another had in progress
+    /// comes back when its lease has run out.
     async fn take_up(&self) -> Result<(), Failure> {
         let run_id = self.job.run_id;
-        let resume = async {
-            let requeued = self.store.requeue_in_progress_tasks(run_id).await?;
+        let take_up = async {
+            let in_progress = ListTasks::new(run_id).with_statuses([TaskStatus::InProgress]);
+            let in_progress = self.store.list_tasks(in_progress).await?.items.len() as u64;
             let run = self.store.increment_cycle(run_id).await?;
-            let state = json!({ "cycle": run.cycle_count, "requeued": requeued });
+            let state = json!({ "cycle": run.cycle_count, "inProgress": in_progress });
             let checkpoint = NewCheckpoint::new(run_id, RunStatus::Running, state);
             self.store.add_checkpoint(checkpoint).await?;
-            Ok::<_, Error>(requeued)
+            Ok::<_, Error>(in_progress)
         };
-        let requeued = resume.await.or_fail("cannot take up the run")?;
-        (self.report)(Message::Resumed {
+        let in_progress = take_up.await.or_fail("cannot take up the run")?;
+        (self.report)(Message::TookUp {
             process_id: std::process::id(),
-            requeued,
-        })?;
-        replan::replan_if_due(self).await
+            in_progress,
+        })
     }
 
-    /// Whether a task is pending or in progress.
-    async fn is_open(&self) -> Result<bool, Error> {
-        let open = ListTasks::new(self.job.run_id)
-            .with_statuses([TaskStatus::Pending, TaskStatus::InProgress])
-            .with_page(PageRequest::first(1));
-        Ok(!self.store.list_tasks(open).await?.items.is_empty())
-    }
-}
-
-struct Worker {
-    crew: Arc<Crew>,
-    name: String,
-    turns: u32,
-}
-
-impl Worker {
-    fn new(crew: Arc<Crew>, number: u16) -> Self {
-        Self {
-            crew,
-            name: format!("worker-{number}"),
-            turns: 0,
-        }
-    }
-
-    async fn work(mut self) -> Result<(), Failure> {
-        let request = ClaimRequest::of_run(self.crew.job.run_id);
+    /// Works until the run has no open task, or nothing could be claimed for as long as a lease.
+    async fn work_until_idle(
+        self: &Arc<Self>,
+        heard: &mut mpsc::UnboundedReceiver<Message>,
+    ) -> Result<(), Failure> {
+        let request = ClaimRequest::of_run(self.job.run_id)
+            .with_worker(format!("process {}", std::process::id()))
+            .with_lease(LEASE);
+        let (crew, observing) = (Arc::clone(self), Arc::clone(self));
+        let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(1));
+        let worker = Worker::new(Arc::clone(&self.store), request)
+            .with_concurrency(usize::from(self.job.workers))
+            .with_idle_timeout(LEASE)
+            .with_retry_backoff(backoff)
+            .with_observer(move |event| observing.observe(event));
+        let handle = worker.handle();
+        let mut working = pin!(worker.run(move |claim| Arc::clone(&crew).carry_out(claim)));
         loop {
-            // From before the claim, so that no change after it is missed.
-            let mut changed = self.crew.changed.subscribe();
-            let claim = {
-                let _plan_stands = self.crew.planning.read().await;
-                self.crew.store.claim_next_task(request.clone()).await
-            };
-            match claim.or_fail("cannot claim a task")? {
-                Some(claim) => self.carry_out(claim).await?,
-                None if self.crew.is_open().await.or_fail("cannot list tasks")? => {
-                    // What others have in progress may come back.
-                    let _ = changed.changed().await;
+            tokio::select! {
+                // What was told before the end comes before the end.
+                biased;
+                Some(message) = heard.recv() => self.hear(message, &handle).await?,
+                worked = &mut working => {
+                    while let Ok(message) = heard.try_recv() {
+                        self.hear(message, &handle).await?;
+                    }
+                    return worked.map(drop).or_fail("cannot work on the tasks");
                 }
-                None => return Ok(()),
             }
         }
     }
 
-    async fn carry_out(&mut self, claim: Claim) -> Result<(), Failure> {
-        self.turns = self.turns.saturating_add(1);
+    /// Notes the end of a claim.
+    fn observe(&self, event: WorkerEvent<'_>) {
+        let WorkerEvent::Ended { claim, end } = event else {
+            return;
+        };
         let token = claim.token();
-        let message = match self.attempt(&claim).await {
-            Ok(status) => Message::Acknowledged(Acknowledgement {
+        let hold = self.holds().remove(&token);
+        let acknowledged = |status, task_status| {
+            Message::Acknowledged(Acknowledgement {
                 task_id: token.task_id,
                 attempt_number: token.attempt_number,
                 status,
-                title: claim.task.title,
-            }),
-            Err(Error::StaleClaim { .. }) => Message::Overtaken {
+                task_status,
+                title: claim.task.title.clone(),
+            })
+        };
+        let message = match end {
+            ClaimEnd::Finished(task) => {
+                // A report that took effect uses its permit up; one that was refused gives it back.
+                if let Some(permit) = hold.and_then(|hold| hold.permit) {
+                    permit.forget();
+                }
+                let status = match task.status {
+                    TaskStatus::Completed => AttemptStatus::Completed,
+                    _ => AttemptStatus::Blocked,
+                };
+                acknowledged(status, task.status)
+            }
+            ClaimEnd::Failed(task) => acknowledged(AttemptStatus::Failed, task.status),
+            ClaimEnd::Lost => Message::Stale {
                 task_id: token.task_id,
             },
-            Err(error) => return Err(error).or_fail("cannot report on a task"),
+            // The end of the worker tells it.
+            _ => return,
         };
-        let is_blocked = matches!(
-            &message,
-            Message::Acknowledged(told) if told.status == AttemptStatus::Blocked
-        );
-        (self.crew.report)(message)?;
-        if is_blocked {
-            replan::replan_if_due(&self.crew).await?;
-        }
-        self.crew.changed.send_replace(());
-        let state = SaveAgentState::new(self.crew.job.run_id, self.role())
-            .with_session_id(format!("{}-of-{}", self.name, std::process::id()))
-            .with_turns(self.turns);
-        let saved = self.crew.store.save_agent_state(state).await;
-        saved.map(drop).or_fail("cannot save the state of a worker")
+        self.tell(message);
     }
 
-    /// Works on a claimed task and reports, in one change; returns how the attempt ended.
-    async fn attempt(&self, claim: &Claim) -> Result<AttemptStatus, Error> {
-        let Crew { store, job, .. } = &*self.crew;
-        let (token, task) = (claim.token(), &claim.task);
-        let event = |kind, message: &str| journal::task_event(&self.name, kind, token, message);
-        let claimed = event(journal::TASK_CLAIMED, &task.title);
-        let claimed = NewEvent::new(job.run_id, claimed).with_fence(token);
-        store.add_event(claimed).await?;
-
-        let blocked_position = job.blocked_position;
-        let work = tokio::task::block_in_place(|| agent::work(job.seed, task, blocked_position));
-        let result = json!({ "digest": work.digest, "worker": self.name });
-        let report = match work.status {
-            AttemptStatus::Failed => FinishReport::released("The verification steps fail.")
-                .with_event(event(journal::TASK_FAILED, &task.title)),
-            AttemptStatus::Blocked => FinishReport::new(
-                FinishOutcome::Blocked {
-                    summary: Some("It needs what the plan does not provide.".to_owned()),
-                    blocker_signature: Some(SIGNATURE.to_owned()),
-                },
-                AttemptReport::new(AttemptStatus::Blocked, "A prerequisite is missing.")
-                    .with_blocker_signature(SIGNATURE),
-            )
-            .with_event(event(journal::TASK_BLOCKED, &task.title)),
-            _ => {
-                let patch = format!("patches/{:03}-{}.patch", task.position, task.attempt_count);
-                let artifact = ArtifactDraft::new("patch", patch)
-                    .with_role(self.role())
-                    .with_metadata(result.clone());
-                FinishReport::completed(format!("Done, digest {}.", work.digest))
-                    .with_event(event(journal::TASK_COMPLETED, &task.title))
-                    .with_artifact(artifact)
-            }
+    async fn hear(&self, message: Message, worker: &WorkerHandle) -> Result<(), Failure> {
+        let task_status = match &message {
+            Message::Acknowledged(told) => Some(told.task_status),
+            _ => None,
         };
-        let attempt = report.attempt.clone().with_result(result);
-        let report = report.with_attempt(attempt);
-
-        let is_settlement = work.status != AttemptStatus::Failed;
-        // Waited for before the plan is held: a planner must not wait for a permit that never comes.
-        let permit = if is_settlement {
-            self.crew.settlements.acquire().await.ok()
-        } else {
-            None
-        };
-        let _plan_stands = self.crew.planning.read().await;
-        store.finish_task(token, report).await?;
-        // A report that was refused gives its permit back; one that took effect uses it up.
-        if let Some(permit) = permit {
-            permit.forget();
+        (self.report)(message)?;
+        if task_status == Some(TaskStatus::Blocked) {
+            replan::replan_if_due(self).await?;
         }
-        Ok(work.status)
+        if task_status.is_some() && !self.is_open().await? {
+            worker.stop();
+        }
+        Ok(())
     }
 
-    fn role(&self) -> AgentRole {
-        AgentRole::from(&*self.name)
+    /// Tells the demo, in the order of what is told.
+    pub(crate) fn tell(&self, message: Message) {
+        // Nobody hears it if the work is being given up.
+        let _ = self.told.send(message);
+    }
+
+    /// Waits until a report may be made, and holds what it needs until it is answered.
+    pub(crate) async fn hold(&self, claim: &Claim, is_settlement: bool) {
+        // Before the plan is held: a planner must not wait for a permit that never comes.
+        let permit = match is_settlement {
+            true => self.permit(claim).await,
+            false => None,
+        };
+        let hold = Hold {
+            _plan_stands: Arc::clone(&self.planning).read_owned().await,
+            permit,
+        };
+        self.holds().insert(claim.token(), hold);
+    }
+
+    async fn permit(&self, claim: &Claim) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.settlements).try_acquire_owned() {
+            return Some(permit);
+        }
+        self.tell(Message::Kept {
+            task_id: claim.task.id,
+        });
+        Arc::clone(&self.settlements).acquire_owned().await.ok()
+    }
+
+    fn holds(&self) -> MutexGuard<'_, HashMap<ClaimToken, Hold>> {
+        // Each change of it is whole, so a panic elsewhere cannot have left half of one.
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn seats(&self) -> MutexGuard<'_, Vec<Seat>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a task is pending or in progress.
+    async fn is_open(&self) -> Result<bool, Failure> {
+        let open = ListTasks::new(self.job.run_id)
+            .with_statuses([TaskStatus::Pending, TaskStatus::InProgress])
+            .with_page(PageRequest::first(1));
+        let open = self.store.list_tasks(open).await;
+        Ok(!open.or_fail("cannot list tasks")?.items.is_empty())
     }
 }

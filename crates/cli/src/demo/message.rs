@@ -1,6 +1,6 @@
 //! What the demo and its worker process tell each other: one line of JSON each.
 
-use runstore::{AttemptStatus, RunId, TaskDraft, TaskId};
+use runstore::{AttemptStatus, RunId, TaskDraft, TaskId, TaskStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -31,12 +31,20 @@ pub(crate) struct Job {
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum Message {
-    /// The process took the run up, and gave back what was in progress.
-    Resumed { process_id: u32, requeued: u64 },
+    /// The process took the run up, while so many tasks were in progress under leases of others.
+    TookUp { process_id: u32, in_progress: u64 },
+    /// A task was claimed that another had in progress until its lease ran out.
+    TookOver {
+        task_id: TaskId,
+        attempt_number: u32,
+        title: String,
+    },
     /// A report on a task took effect.
     Acknowledged(Acknowledgement),
-    /// A report was refused, for a new plan had taken the task from its worker.
-    Overtaken { task_id: TaskId },
+    /// A task is worked on, and kept until the process is killed.
+    Kept { task_id: TaskId },
+    /// A claim is no longer held, and its report is not wanted.
+    Stale { task_id: TaskId },
     /// The remaining work was planned anew; so many tasks are to be settled now in all.
     Replanned { settlements: u64 },
     /// It cannot go on.
@@ -49,14 +57,17 @@ pub(crate) enum Message {
 pub(crate) struct Acknowledgement {
     pub(crate) task_id: TaskId,
     pub(crate) attempt_number: u32,
+    /// How the attempt ended.
     pub(crate) status: AttemptStatus,
+    /// What became of the task.
+    pub(crate) task_status: TaskStatus,
     pub(crate) title: String,
 }
 
 impl Acknowledgement {
     /// Whether the task was settled, and not given back.
     pub(crate) fn is_settlement(&self) -> bool {
-        self.status != AttemptStatus::Failed
+        self.task_status != TaskStatus::Pending
     }
 }
 

@@ -23,6 +23,7 @@ struct Seen {
     acknowledged: Vec<Acknowledgement>,
     settled: u64,
     expected: u64,
+    kept: u64,
 }
 
 impl Observer {
@@ -70,15 +71,27 @@ impl Observer {
     /// Hears a message of the workers.
     pub(crate) fn hear(&self, message: Message) -> Result<(), Failure> {
         match message {
-            Message::Resumed {
+            Message::TookUp {
                 process_id,
-                requeued,
+                in_progress,
             } => self.say(&format!(
-                "process {process_id} takes the run up, with {requeued} tasks in progress to requeue"
+                "process {process_id} takes the run up, with {in_progress} tasks still leased to others"
+            )),
+            Message::TookOver {
+                task_id,
+                attempt_number,
+                title,
+            } => self.say(&format!(
+                "the lease of attempt {attempt_number} ran out, and {task_id} is taken over  {}",
+                printable(&title)
             )),
             Message::Acknowledged(acknowledgement) => self.acknowledge(acknowledgement),
-            Message::Overtaken { task_id } => self.say(&format!(
-                "a report on {task_id} is refused as stale: the new plan abandoned the task"
+            Message::Kept { .. } => {
+                self.seen().kept += 1;
+                Ok(())
+            }
+            Message::Stale { task_id } => self.say(&format!(
+                "a report on {task_id} is not taken: its claim is stale by a newer plan or claim"
             )),
             Message::Replanned { settlements } => {
                 self.seen().expected = settlements;
@@ -121,6 +134,11 @@ impl Observer {
     /// How many tasks were settled.
     pub(crate) fn settled(&self) -> u64 {
         self.seen().settled
+    }
+
+    /// How many tasks are worked on by a process that will not report on them.
+    pub(crate) fn kept(&self) -> u64 {
+        self.seen().kept
     }
 
     /// All that was acknowledged, in the order in which it was heard.

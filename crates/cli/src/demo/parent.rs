@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use runstore::{
-    AgentRole, Durability, Error, EventDraft, NewEvent, RunId, RunSnapshot, RunStatus, RunUpdate,
-    SaveAgentState, SnapshotRequest, Store, TaskPlan,
-};
+use runstore::{Durability, Error, RunId, RunSnapshot, SnapshotRequest, Store};
 use tokio::runtime::Runtime;
 
 use super::child::WorkerProcess;
@@ -14,14 +11,14 @@ use super::message::Job;
 use super::observer::Observer;
 use super::records::Records;
 use super::summary::Figures;
-use super::{crew, journal, proof};
+use super::{crew, planning, proof};
 use crate::args::DemoArguments;
 use crate::failure::{Context, Failure};
 use crate::open::{fresh_url, open, runtime};
 use crate::output::{print, print_json};
 use crate::plan::{Plan, PlannedTask};
 use crate::shell::show_command;
-use crate::table;
+use crate::table::{self, Reasons};
 
 /// Runs the demo.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
@@ -35,7 +32,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let store = runtime.block_on(open(&url))?;
     let info = store.info();
     let run_id = runtime
-        .block_on(start(&*store, &plan))
+        .block_on(planning::begin(&*store, &plan))
         .or_fail("cannot plan the run")?;
 
     let tasks = plan.tasks.count() as u64;
@@ -57,8 +54,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
             "left out: what is kept in memory is gone with the process".to_owned(),
         ),
         _ => {
-            let half = (plan.tasks.count() / 2).max(1);
-            let worked = work_in_processes(&runtime, store, &job, half, &observer);
+            let worked = work_in_processes(&runtime, store, &job, plan.tasks.count(), &observer);
             // Whatever became of the processes, the run stands where they left it.
             worked.map_err(|failure| {
                 let look = show_command(run_id, &url);
@@ -73,7 +69,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         .block_on(read_back(&*store, run_id))
         .or_fail("cannot read the run back")?;
     if !arguments.json {
-        print(&table::snapshot(&snapshot))?;
+        print(&table::snapshot(&snapshot, &Reasons::new()))?;
     }
     let figures = Figures::of(&records);
     for line in figures.lines(took) {
@@ -86,6 +82,10 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     observer.say(&format!(
         "proved      tasks completed: {}, each exactly once; no acknowledged report is lost",
         figures.completed
+    ))?;
+    observer.say(&format!(
+        "            claims taken over: {}, none before its lease had run out, and none by a requeue",
+        figures.taken_over
     ))?;
     if info.durability != Durability::Volatile {
         observer.say(&format!("look again  {}", show_command(run_id, &url)))?;
@@ -103,21 +103,6 @@ async fn read_back(store: &dyn Store, run_id: RunId) -> Result<(Records, RunSnap
     let snapshot = store.snapshot(request).await?;
     store.close().await?;
     Ok((records, snapshot))
-}
-
-/// Creates the run and gives it its plan.
-async fn start(store: &dyn Store, plan: &Plan) -> Result<RunId, Error> {
-    let run_id = store.create_run(plan.new_run()).await?.id;
-    let tasks = TaskPlan::new(run_id, plan.drafts());
-    let tasks = store.replace_pending_tasks(tasks).await?;
-    let message = format!("The plan has {} tasks.", tasks.len());
-    let event = EventDraft::new("planner", journal::PLANNED, message);
-    store.add_event(NewEvent::new(run_id, event)).await?;
-    let planner = SaveAgentState::new(run_id, AgentRole::Strategy).with_turns(1);
-    store.save_agent_state(planner).await?;
-    let running = RunUpdate::new(run_id).with_status(RunStatus::Running);
-    store.update_run(running).await?;
-    Ok(run_id)
 }
 
 /// Works in this process, for a store that no other can open.
@@ -140,19 +125,22 @@ fn work_in_processes(
     runtime: &Runtime,
     store: Arc<dyn Store>,
     job: &Job,
-    half: usize,
+    tasks: usize,
     observer: &Observer,
 ) -> Result<(Arc<dyn Store>, String), Failure> {
     let closed = runtime.block_on(store.close());
     closed.or_fail("cannot close the store")?;
     drop(store);
 
+    let half = (tasks / 2).max(1);
     let doomed = Job {
         settle_at_most: Some(half),
         ..job.clone()
     };
     let mut process = WorkerProcess::start(&doomed)?;
-    while observer.settled() < half as u64 {
+    // It has to die with a task in its hands, if there is another one.
+    let has_more = tasks > half;
+    while observer.settled() < half as u64 || (has_more && observer.kept() == 0) {
         match process.listen()? {
             Some(message) => observer.hear(message)?,
             None => {
@@ -169,8 +157,13 @@ fn work_in_processes(
     }
     process.wait()?;
     let crash = format!(
-        "worker process {process_id} was killed with {} tasks settled",
-        observer.settled()
+        "worker process {process_id} was killed with {} tasks settled{}",
+        observer.settled(),
+        if has_more {
+            " and others in its hands"
+        } else {
+            ""
+        },
     );
     observer.say(&crash)?;
 

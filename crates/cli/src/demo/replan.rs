@@ -1,13 +1,13 @@
-//! The replan: when a task is blocked, what remains is planned anew, once.
+//! The replan: when a task is blocked, what remains is planned anew, once for each such task.
 //!
 //! It takes four calls, and a process can be killed between any two. The first writes a checkpoint with
 //! the whole intent, ids included, so that whoever takes the run up can tell how far it came and end it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use runstore::{
-    AgentRole, Error, EventId, ListCheckpoints, ListEvents, ListTasks, NewCheckpoint, NewEvent,
-    RunStatus, SaveAgentState, Task, TaskDraft, TaskId, TaskPlan, TaskStatus,
+    AgentRole, Dependency, Error, EventId, ListCheckpoints, ListEvents, ListTasks, NewCheckpoint,
+    NewEvent, RunStatus, SaveAgentState, Task, TaskDraft, TaskId, TaskPlan, TaskStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,37 +25,45 @@ struct Intent {
     drafts: Vec<TaskDraft>,
 }
 
-/// Plans anew if a task is blocked and that was not done yet; ends a replan that was begun.
+/// Plans anew for each blocked task for which that was not done yet; ends a replan that was begun.
 pub(crate) async fn replan_if_due(crew: &Crew) -> Result<(), Failure> {
     let _alone = crew.planning.write().await;
-    let settlements = crew.replan().await.or_fail("cannot plan anew")?;
-    match settlements {
-        Some(settlements) => (crew.report)(Message::Replanned { settlements }),
-        None => Ok(()),
+    while let Some(settlements) = crew.replan().await.or_fail("cannot plan anew")? {
+        (crew.report)(Message::Replanned { settlements })?;
     }
+    Ok(())
 }
 
 impl Crew {
     async fn replan(&self) -> Result<Option<u64>, Error> {
         let run_id = self.job.run_id;
+        let events = self.store.list_events(ListEvents::new(run_id)).await?.items;
+        let done: HashSet<TaskId> = events
+            .iter()
+            .filter_map(Replan::of)
+            .map(|replan| replan.blocked)
+            .collect();
         let tasks = self.store.list_tasks(ListTasks::new(run_id)).await?.items;
-        let Some(blocked) = tasks.iter().find(|task| task.status == TaskStatus::Blocked) else {
+        let is_due = |task: &&Task| task.status == TaskStatus::Blocked && !done.contains(&task.id);
+        let Some(blocked) = tasks.iter().find(is_due) else {
             return Ok(None);
         };
-        let events = self.store.list_events(ListEvents::new(run_id)).await?;
-        if events.items.iter().any(|event| Replan::of(event).is_some()) {
-            return Ok(None);
-        }
 
-        let intent = match self.intent_in_effect(&tasks).await? {
+        let substitutes = match done.is_empty() {
+            true => self.job.substitutes.clone(),
+            false => Vec::new(),
+        };
+        let intent = match self.intent_in_effect(&tasks, blocked).await? {
             Some(intent) => intent,
-            None => self.put_into_effect(&tasks, blocked).await?,
+            None => self.put_into_effect(&tasks, blocked, substitutes).await?,
         };
         // Nobody else plans this run, so what was read stands until it is written.
-        if self.store.get_run(run_id).await?.replan_count == 0 {
+        let replans = done.len() as u64;
+        if u64::from(self.store.get_run(run_id).await?.replan_count) <= replans {
             self.store.increment_replan(run_id).await?;
         }
-        let planner = SaveAgentState::new(run_id, AgentRole::Strategy).with_turns(2);
+        let turns = u32::try_from(replans).unwrap_or(u32::MAX).saturating_add(2);
+        let planner = SaveAgentState::new(run_id, AgentRole::Strategy).with_turns(turns);
         self.store.save_agent_state(planner).await?;
         let event = intent.replan.event();
         self.store.add_event(NewEvent::new(run_id, event)).await?;
@@ -67,7 +75,11 @@ impl Crew {
 
     /// The intent of a replan that a killed process began, if its tasks are in the plan. One whose tasks
     /// are not never took effect.
-    async fn intent_in_effect(&self, tasks: &[Task]) -> Result<Option<Intent>, Error> {
+    async fn intent_in_effect(
+        &self,
+        tasks: &[Task],
+        blocked: &Task,
+    ) -> Result<Option<Intent>, Error> {
         let checkpoints = ListCheckpoints::new(self.job.run_id);
         let checkpoints = self.store.list_checkpoints(checkpoints).await?.items;
         let mut intents = checkpoints
@@ -75,59 +87,74 @@ impl Crew {
             .filter_map(|checkpoint| Intent::deserialize(&checkpoint.payload).ok());
         let planned: HashSet<TaskId> = tasks.iter().map(|task| task.id).collect();
         let is_planned = |draft: &TaskDraft| draft.id.is_some_and(|id| planned.contains(&id));
-        Ok(intents.find(|intent| intent.drafts.iter().any(is_planned)))
+        Ok(intents.find(|intent| {
+            intent.replan.blocked == blocked.id && intent.drafts.iter().any(is_planned)
+        }))
     }
 
-    async fn put_into_effect(&self, tasks: &[Task], blocked: &Task) -> Result<Intent, Error> {
+    async fn put_into_effect(
+        &self,
+        tasks: &[Task],
+        blocked: &Task,
+        substitutes: Vec<TaskDraft>,
+    ) -> Result<Intent, Error> {
         let run_id = self.job.run_id;
-        let intent = self.intent(tasks, blocked);
+        let intent = intent(tasks, blocked, substitutes);
         let checkpoint = NewCheckpoint::new(run_id, RunStatus::Planning, json!(intent));
         self.store.add_checkpoint(checkpoint).await?;
         let plan = TaskPlan::new(run_id, intent.drafts.iter().cloned());
         self.store.replace_pending_tasks(plan).await?;
         Ok(intent)
     }
+}
 
-    /// What stands in for the blocked task, then all that is open, with what was learned.
-    fn intent(&self, tasks: &[Task], blocked: &Task) -> Intent {
-        let mut drafts: Vec<TaskDraft> = self.job.substitutes.clone();
-        if drafts.is_empty() {
-            let title = format!("Provide what {:?} needs", blocked.title);
-            drafts.push(TaskDraft::new(title, &blocked.objective));
-        }
-        for draft in &mut drafts {
-            draft.id = Some(TaskId::generate());
-        }
-        let mut overtaken = 0;
-        let mut successions = Vec::new();
-        for task in tasks.iter().filter(|task| is_open(task)) {
-            if task.status == TaskStatus::InProgress {
-                overtaken += 1;
-            }
-            let successor = TaskId::generate();
-            successions.push(Succession {
-                abandoned: task.id,
-                successor,
-            });
-            let learned = format!("Do not build on {:?}, which is blocked.", blocked.title);
-            let objective = format!("{}\n{learned}", task.objective);
-            drafts.push(
-                TaskDraft::new(&task.title, objective)
-                    .with_id(successor)
-                    .with_acceptance_criteria(&task.acceptance_criteria)
-                    .with_verification_steps(&task.verification_steps)
-                    .with_allowed_paths(&task.allowed_paths),
-            );
-        }
-        Intent {
-            replan: Replan {
-                event_id: EventId::generate(),
-                blocked: blocked.id,
-                overtaken,
-                successions,
-            },
-            drafts,
-        }
+/// What stands in for the blocked task, then all that is open, with what was learned.
+fn intent(tasks: &[Task], blocked: &Task, substitutes: Vec<TaskDraft>) -> Intent {
+    let mut drafts = substitutes;
+    if drafts.is_empty() {
+        let title = format!("Provide what {:?} needs", blocked.title);
+        drafts.push(TaskDraft::new(title, &blocked.objective));
+    }
+    // Who waited for one of these, waits for what takes its place.
+    let mut in_place_of: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
+    for draft in &mut drafts {
+        let id = *draft.id.get_or_insert_with(TaskId::generate);
+        in_place_of.entry(blocked.id).or_default().push(id);
+    }
+    let open = || tasks.iter().filter(|task| is_open(task));
+    let successions: Vec<Succession> = open()
+        .map(|task| Succession {
+            abandoned: task.id,
+            successor: TaskId::generate(),
+        })
+        .collect();
+    for succession in &successions {
+        in_place_of.insert(succession.abandoned, vec![succession.successor]);
+    }
+    for (task, succession) in open().zip(&successions) {
+        let learned = format!("Do not build on {:?}, which is blocked.", blocked.title);
+        let depends_on = task.depends_on.iter().flat_map(|id| {
+            let instead = in_place_of.get(id).cloned();
+            instead.unwrap_or_else(|| vec![*id])
+        });
+        let mut draft = TaskDraft::new(&task.title, format!("{}\n{learned}", task.objective))
+            .with_id(succession.successor)
+            .with_acceptance_criteria(&task.acceptance_criteria)
+            .with_verification_steps(&task.verification_steps)
+            .with_allowed_paths(&task.allowed_paths)
+            .with_priority(task.priority)
+            .with_depends_on(depends_on.map(Dependency::from));
+        draft.not_before = task.not_before;
+        draft.max_attempts = task.max_attempts;
+        drafts.push(draft);
+    }
+    Intent {
+        replan: Replan {
+            event_id: EventId::generate(),
+            blocked: blocked.id,
+            successions,
+        },
+        drafts,
     }
 }
 
@@ -170,7 +197,7 @@ mod tests {
             substitutes: Vec::new(),
             settle_at_most: None,
         };
-        (Crew::new(Arc::new(store), job, Box::new(|_| Ok(()))), run)
+        (Crew::new(Arc::new(store), job, Box::new(|_| Ok(()))).0, run)
     }
 
     async fn counts(crew: &Crew, run: &Run) -> SnapshotCounts {
@@ -208,7 +235,9 @@ mod tests {
     async fn a_replan_that_was_killed_after_its_plan_is_ended_and_not_repeated() {
         let (crew, run) = blocked().await;
         let tasks = tasks(&crew, &run).await;
-        crew.put_into_effect(&tasks, &tasks[0]).await.unwrap();
+        crew.put_into_effect(&tasks, &tasks[0], Vec::new())
+            .await
+            .unwrap();
         replan_if_due(&crew).await.unwrap();
         assert_replanned_once(&crew, &run).await;
     }
@@ -217,7 +246,9 @@ mod tests {
     async fn a_replan_that_was_killed_after_its_count_counts_once() {
         let (crew, run) = blocked().await;
         let tasks = tasks(&crew, &run).await;
-        crew.put_into_effect(&tasks, &tasks[0]).await.unwrap();
+        crew.put_into_effect(&tasks, &tasks[0], Vec::new())
+            .await
+            .unwrap();
         crew.store.increment_replan(run.id).await.unwrap();
         replan_if_due(&crew).await.unwrap();
         assert_replanned_once(&crew, &run).await;
@@ -227,12 +258,49 @@ mod tests {
     async fn an_intent_that_never_took_effect_is_made_anew() {
         let (crew, run) = blocked().await;
         let tasks = tasks(&crew, &run).await;
-        let intent = crew.intent(&tasks, &tasks[0]);
+        let intent = intent(&tasks, &tasks[0], Vec::new());
         let checkpoint = NewCheckpoint::new(run.id, RunStatus::Planning, json!(intent));
         crew.store.add_checkpoint(checkpoint).await.unwrap();
         replan_if_due(&crew).await.unwrap();
         assert_replanned_once(&crew, &run).await;
         let stale = intent.drafts[0].id.unwrap();
         assert!(crew.store.get_task(stale).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_waited_for_a_task_waits_for_what_takes_its_place() {
+        let (crew, run) = blocked().await;
+        let [a, b, c] = tasks(&crew, &run).await.try_into().unwrap();
+        let drafts = [TaskDraft::new("d", "objective")
+            .with_depends_on([a.id, b.id])
+            .with_priority(3)
+            .with_max_attempts(4_u32)];
+        let plan = TaskPlan::new(run.id, drafts);
+        crew.store.append_tasks(plan).await.unwrap();
+        replan_if_due(&crew).await.unwrap();
+        let tasks = tasks(&crew, &run).await;
+        let titles: Vec<&str> = tasks[4..].iter().map(|task| &*task.title).collect();
+        assert_eq!(titles, ["Provide what \"a\" needs", "b", "c", "d"]);
+        let carried_on = &tasks[7];
+        assert_eq!(carried_on.depends_on, [tasks[4].id, tasks[5].id]);
+        assert_eq!((carried_on.priority, carried_on.max_attempts), (3, Some(4)));
+        assert_eq!(tasks[2].id, c.id);
+    }
+
+    #[tokio::test]
+    async fn each_blocked_task_is_planned_around_once() {
+        let (crew, run) = blocked().await;
+        let [_, b, _] = tasks(&crew, &run).await.try_into().unwrap();
+        let block = runstore::BlockTask::new(b.id);
+        crew.store.block_task(block).await.unwrap();
+        replan_if_due(&crew).await.unwrap();
+        replan_if_due(&crew).await.unwrap();
+        assert_eq!(crew.store.get_run(run.id).await.unwrap().replan_count, 2);
+        // c was planned anew twice, and so was what stands in for a once.
+        let counts = counts(&crew, &run).await;
+        assert_eq!(
+            (counts.pending, counts.blocked, counts.abandoned),
+            (3, 2, 3)
+        );
     }
 }

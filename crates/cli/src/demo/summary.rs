@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use runstore::rules::events::REQUEUE_IN_PROGRESS;
 use runstore::{AttemptStatus, TaskStatus};
 
+use super::endings::{Ending, endings};
 use super::journal::Replan;
 use super::records::Records;
 
@@ -16,14 +16,14 @@ pub(crate) struct Figures {
     blocked: usize,
     abandoned: usize,
     /// Claims that were given out.
-    pub(crate) claims: u64,
+    claims: usize,
     /// Attempts that were recorded: claims that ended with a report.
-    pub(crate) attempts: u64,
+    attempts: usize,
     failed: usize,
-    /// Claims that ended with their process.
-    pub(crate) requeued: u64,
+    /// Claims whose leases ran out.
+    pub(crate) taken_over: usize,
     /// Claims that a new plan ended.
-    pub(crate) overtaken: u64,
+    replanned: usize,
     replans: usize,
 }
 
@@ -38,22 +38,22 @@ impl Figures {
         let failed = attempts
             .iter()
             .filter(|attempt| attempt.status == AttemptStatus::Failed);
-        let requeued = events
-            .iter()
-            .filter(|event| event.kind == REQUEUE_IN_PROGRESS)
-            .filter_map(|event| event.payload.get("changes")?.as_u64());
-        let replans: Vec<Replan> = events.iter().filter_map(Replan::of).collect();
+        let endings = endings(records);
+        let ended = |as_this: &[Ending]| {
+            let ended = endings.iter().filter(|(_, end)| as_this.contains(end));
+            ended.count()
+        };
         Self {
             tasks: tasks.len(),
             completed: count(TaskStatus::Completed),
             blocked: count(TaskStatus::Blocked),
             abandoned: count(TaskStatus::Abandoned),
-            claims: tasks.iter().map(|task| u64::from(task.attempt_count)).sum(),
-            attempts: attempts.len() as u64,
+            claims: endings.len(),
+            attempts: attempts.len(),
             failed: failed.count(),
-            requeued: requeued.sum(),
-            overtaken: replans.iter().map(|replan| replan.overtaken).sum(),
-            replans: replans.len(),
+            taken_over: ended(&[Ending::TakenOver, Ending::Exhausted]),
+            replanned: ended(&[Ending::Replanned]),
+            replans: events.iter().filter_map(Replan::of).count(),
         }
     }
 
@@ -67,16 +67,15 @@ impl Figures {
                 "tasks       {}: {} completed, {} blocked, {} abandoned by the replan",
                 self.tasks, self.completed, self.blocked, self.abandoned
             ),
-            format!("claims      {}", self.claims),
+            format!(
+                "claims      {}: {} reported, {} taken over, {} ended by the replan",
+                self.claims, self.attempts, self.taken_over, self.replanned
+            ),
             format!(
                 "attempts    {}, {} of them failed",
                 self.attempts, self.failed
             ),
-            format!("requeued    {}", self.requeued),
-            format!(
-                "replans     {}, with {} claims overtaken",
-                self.replans, self.overtaken
-            ),
+            format!("replans     {}", self.replans),
             format!("seconds     {seconds:.2}"),
             format!("claims/s    {rate:.1}"),
         ]

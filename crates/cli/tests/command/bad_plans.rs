@@ -86,6 +86,72 @@ fn a_task_that_is_none_is_told_with_its_path_its_line_and_the_reason() {
     }
 }
 
+/// A plan whose third task has these fields too.
+fn with_third_task_having(fields: &str) -> String {
+    let task = TASK.strip_suffix('}').unwrap();
+    with_third_task(&format!("{task}, {fields}}}"))
+}
+
+#[test]
+fn what_is_wrong_with_the_order_of_a_plan_is_told_with_its_place() {
+    let id = "00000000-0000-0000-0000-00000000000a";
+    let unknown = format!(r#""dependsOn": [0, {{"taskId": "{id}"}}]"#);
+    let unknown_told = format!("tasks[2].dependsOn[1]: names task {id}, which is no task of this");
+    let cases = [
+        (
+            r#""priority": "high""#,
+            "tasks[2].priority: invalid type: string \"high\", expected i32 at line 4",
+        ),
+        (
+            r#""priority": 3000000000"#,
+            "tasks[2].priority: invalid value: integer `3000000000`, expected i32",
+        ),
+        (
+            r#""maxAttempts": 0"#,
+            "tasks[2].maxAttempts: is 0; it must be at least 1",
+        ),
+        (
+            r#""maxAttempts": -1"#,
+            "tasks[2].maxAttempts: invalid value: integer `-1`, expected u32",
+        ),
+        (
+            r#""notBefore": "tomorrow""#,
+            "tasks[2].notBefore: \"tomorrow\" is no time like 2026-03-01T10:00:01Z: ",
+        ),
+        (
+            r#""dependsOn": 0"#,
+            "tasks[2].dependsOn: invalid type: integer `0`, expected a sequence",
+        ),
+        (
+            r#""dependsOn": [0, true]"#,
+            "tasks[2].dependsOn[1]: expected a draft's index, a draft's key, or {\"taskId\"",
+        ),
+        (
+            r#""dependsOn": [1, 3]"#,
+            "tasks[2].dependsOn[1]: names draft 3; the plan has 3 drafts, counted from 0",
+        ),
+        (
+            r#""dependsOn": ["build"]"#,
+            "tasks[2].dependsOn[0]: names key \"build\", which no draft of the plan has",
+        ),
+        (
+            r#""key": "me", "dependsOn": ["me"]"#,
+            "tasks[2].dependsOn: lead back to itself: tasks[2] -> tasks[2]",
+        ),
+        (&unknown, &unknown_told),
+        (r#""depends_on": [0]"#, "tasks[2].depends_on: unknown field"),
+        (r#""id": "7""#, "tasks[2].id: "),
+    ];
+    for (fields, reason) in cases {
+        assert_refused(with_third_task_having(fields).as_bytes(), reason);
+    }
+    let replan = TASK.replace('}', r#", "dependsOn": [1]}"#);
+    let plan = format!(
+        r#"{{"goal": "g", "repoPath": "", "tasks": [{TASK}, {TASK}], "replan": [{replan}]}}"#
+    );
+    assert_refused(plan.as_bytes(), "replan[0].dependsOn[0]: names draft 1");
+}
+
 #[test]
 fn a_plan_that_is_none_is_told_with_its_place_and_the_reason() {
     let cases = [

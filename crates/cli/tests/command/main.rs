@@ -7,5 +7,6 @@ mod bad_plans;
 mod demo;
 mod killed;
 mod look;
+mod schedule;
 mod support;
 mod worker;
