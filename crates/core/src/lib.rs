@@ -44,7 +44,7 @@ pub use time::Timestamp;
 pub use url::StoreUrl;
 #[doc(no_inline)]
 pub use uuid::Uuid;
-pub use waiting::{WaitSource, WakeHub, Wakes, claim_or_wait};
+pub use waiting::{RunWake, WaitSource, WakeHub, Wakes, claim_or_wait};
 pub use words::{
     AgentRole, ApprovalSource, ApprovalVerdict, AttemptStatus, RunStatus, TaskStatus,
     UnknownTaskStatus,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::hub::{WakeHub, Wakes};
+pub use self::hub::{RunWake, WakeHub, Wakes};
 use crate::{Claim, ClaimRequest, Clock, Result, RunId, Timestamp};
 
 /// What a store lends to [`claim_or_wait`].
@@ -46,10 +46,10 @@ pub async fn claim_or_wait(
 ) -> Result<Option<Claim>> {
     // Counted from the call, not from the end of the first look.
     let mut timeout_over = clock.sleep(timeout);
-    let first = source.claim(request.clone()).await?;
-    if first.is_some() || timeout.is_zero() {
-        return Ok(first);
+    if timeout.is_zero() {
+        return source.claim(request).await;
     }
+    // Before the first look, so that the line has the order in which the calls began.
     let scope = request.run_id;
     let mut place = hub.enter(scope);
     loop {

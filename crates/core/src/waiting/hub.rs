@@ -37,11 +37,49 @@ impl Wakes {
         self.gone.insert(run_id);
     }
 
+    /// What is told of each run, for whoever passes it on to other processes.
+    pub fn by_run(&self) -> impl Iterator<Item = RunWake> {
+        let ready = self.ready.keys();
+        let run_ids: BTreeSet<RunId> = ready
+            .chain(self.due.keys())
+            .chain(&self.gone)
+            .copied()
+            .collect();
+        run_ids.into_iter().map(|run_id| RunWake {
+            run_id,
+            ready: self.ready.get(&run_id).copied().unwrap_or_default(),
+            due: self.due.get(&run_id).copied(),
+            is_gone: self.gone.contains(&run_id),
+        })
+    }
+
+    /// The same by another clock: each time as `by_clock` gives it.
+    #[must_use]
+    pub fn with_times(mut self, by_clock: impl Fn(Timestamp) -> Timestamp) -> Self {
+        for due in self.due.values_mut() {
+            *due = by_clock(*due);
+        }
+        self
+    }
+
     /// Whether nobody needs to be woken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.gone.is_empty() && self.ready.is_empty() && self.due.is_empty()
     }
+}
+
+/// What a write changed for those who wait for a claim in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunWake {
+    /// The run.
+    pub run_id: RunId,
+    /// How many of its tasks can be claimed that could not be before.
+    pub ready: usize,
+    /// The earliest time at which another one can be.
+    pub due: Option<Timestamp>,
+    /// Whether the run was deleted.
+    pub is_gone: bool,
 }
 
 /// Those who wait for a claim on one store: one hub a store, shared by its handles.

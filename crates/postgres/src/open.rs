@@ -1,0 +1,44 @@
+//! Opening a store.
+
+use std::sync::Arc;
+
+use runstore_core::Result;
+use tokio::sync::watch;
+
+use crate::PostgresOptions;
+use crate::background::Background;
+use crate::connections::Connections;
+use crate::listener;
+use crate::schema;
+use crate::shared::Shared;
+
+/// An opened store: its threads, what its handles share, and the word that it is closed.
+pub(crate) type Opened = (Background, Arc<Shared>, watch::Sender<bool>);
+
+pub(crate) async fn open(options: PostgresOptions) -> Result<Opened> {
+    let background = Background::new()?;
+    let connections = Connections::new(&options);
+    let listen_by = (!options.is_pooled).then(|| connections.connect_options());
+    let shared = background.run(prepared(options, connections)).await?;
+    let (closing, closed) = watch::channel(false);
+    if let Some(connect) = listen_by {
+        background.start(listener::run(Arc::clone(&shared), connect, closed));
+    }
+    Ok((background, shared, closing))
+}
+
+async fn prepared(options: PostgresOptions, connections: Connections) -> Result<Arc<Shared>> {
+    let mut held = connections.acquire().await?;
+    let server = schema::check_server(&mut held.session).await?;
+    let begin = connections.begin();
+    let prepared = schema::prepare(&mut held.session, &options, begin, &server).await;
+    held.end(&prepared);
+    prepared?;
+    let durability = server.durability(options.durability);
+    Ok(Arc::new(Shared::new(
+        connections,
+        durability,
+        options.clock,
+        options.poll_interval,
+    )))
+}
