@@ -31,8 +31,8 @@ pub(crate) struct DemoArguments {
     /// tasks; a plan of about forty tasks is built in
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
-    /// Where the run is kept, as sqlite:FILE, redb:FILE or memory: [default: a fresh file in this
-    /// folder]
+    /// Where the run is kept, as sqlite:FILE, redb:FILE, postgres://USER@HOST/DATABASE or memory:
+    /// [default: a fresh file in this folder]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// How many workers claim tasks at the same time
@@ -63,7 +63,7 @@ pub(crate) struct RunsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LookArguments {
-    /// The store, as sqlite:FILE or redb:FILE; the file must exist
+    /// The store, as sqlite:FILE, redb:FILE or postgres://USER@HOST/DATABASE; it must exist
     #[arg(long, value_name = "URL")]
     pub(crate) store: String,
     /// Print JSON

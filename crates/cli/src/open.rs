@@ -13,21 +13,38 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     Runtime::new().or_fail("cannot start the runtime")
 }
 
+/// A URL as it is shown: without its password.
+pub(crate) fn shown(url: &str) -> String {
+    let parsed = url.parse::<StoreUrl>();
+    // What is no URL is taken for a word that was mistyped, and is shown to be found.
+    parsed.map_or_else(|_| url.to_owned(), |url| url.without_password())
+}
+
 /// Opens a store, and creates it if it is missing.
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    let what = || format!("cannot open the store {url}");
+    let what = || format!("cannot open the store {}", shown(url));
     runstore::open(url).await.or_fail(what())
 }
 
 /// Opens a store that is there already: a look into a store must not create one.
 pub(crate) async fn open_existing(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    let parsed: StoreUrl = url.parse().or_fail(format!("cannot read the URL {url}"))?;
+    let parsed: StoreUrl = url
+        .parse()
+        .or_fail(format!("cannot read the URL {}", shown(url)))?;
     // What is wrong with the URL is left for the backend to say.
-    if BACKENDS.contains(&parsed.scheme()) {
+    if BACKENDS.contains(&parsed.scheme()) || parsed.scheme() == "postgresql" {
         if parsed.scheme() == "memory" {
             let problem =
                 "cannot look into a store in memory: it goes with the process that filled it";
             return Err(Failure::new(problem));
+        }
+        if parsed.scheme().starts_with("postgres") {
+            let create = if url.contains('?') {
+                "&create=false"
+            } else {
+                "?create=false"
+            };
+            return open(&format!("{url}{create}")).await;
         }
         if let Ok(file) = parsed.file() {
             match fs::metadata(file) {

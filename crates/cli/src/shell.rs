@@ -5,12 +5,18 @@ use std::env;
 
 use runstore::RunId;
 
+use crate::open::shown;
+
 /// The command that shows a run, with this program named as it was called: it need not be in the path.
 pub(crate) fn show_command(run_id: RunId, url: &str) -> String {
     let program = env::args_os().next().filter(|name| !name.is_empty());
     let program = program.unwrap_or_else(|| "runstore".into());
     let program = program.to_string_lossy();
-    format!("{} show {run_id} --store {}", word(&program), word(url))
+    format!(
+        "{} show {run_id} --store {}",
+        word(&program),
+        word(&shown(url))
+    )
 }
 
 /// The text as one word of a shell, in quotes only if it needs them.

@@ -44,6 +44,28 @@ impl StoreUrl {
         }
     }
 
+    /// The URL for others to see: `***` in the place of a password, be it before the host or an option.
+    #[must_use]
+    pub fn without_password(&self) -> String {
+        let hidden = |(key, value): &(String, String)| match key.as_str() {
+            "password" => (key.clone(), "***".to_owned()),
+            _ => (key.clone(), value.clone()),
+        };
+        let location = match self.location.rsplit_once('@') {
+            Some((login, host)) => match login.split_once(':') {
+                Some((user, _)) => format!("//{user}:***@{host}"),
+                None => format!("//{login}@{host}"),
+            },
+            None => self.location.clone(),
+        };
+        let shown = Self {
+            scheme: self.scheme.clone(),
+            location,
+            options: self.options.iter().map(hidden).collect(),
+        };
+        shown.to_string()
+    }
+
     /// The options in their order.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options
@@ -153,5 +175,30 @@ mod tests {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
         assert!(StoreUrl::durability("Full").is_err());
+    }
+
+    #[test]
+    fn a_password_is_not_for_others_to_see() {
+        for (url, shown) in [
+            (
+                "postgres://me:secret@host:5432/db?schema=a",
+                "postgres://me:***@host:5432/db?schema=a",
+            ),
+            (
+                "postgres://me:se:c@ret@host/db",
+                "postgres://me:***@host/db",
+            ),
+            (
+                "postgres://me@host/db?password=secret",
+                "postgres://me@host/db?password=***",
+            ),
+            (
+                "sqlite:/var/runs.db?readers=3",
+                "sqlite:/var/runs.db?readers=3",
+            ),
+        ] {
+            let url: StoreUrl = url.parse().unwrap();
+            assert_eq!(url.without_password(), shown);
+        }
     }
 }

@@ -14,8 +14,9 @@ const MAX_CONNECTIONS: u32 = 1_000;
 const MAX_NAME_BYTES: usize = 63;
 
 /// The options of this crate's own in a URL; every other is the driver's.
-const OWN_OPTIONS: [&str; 9] = [
+const OWN_OPTIONS: [&str; 10] = [
     "schema",
+    "create",
     "durability",
     "connections",
     "acquire_timeout_ms",
@@ -45,6 +46,7 @@ const DRIVER_OPTIONS: [&str; 10] = [
 pub struct PostgresOptions {
     pub(crate) connect: PgConnectOptions,
     pub(crate) schema: String,
+    pub(crate) creates: bool,
     pub(crate) durability: Durability,
     pub(crate) connections: u32,
     pub(crate) acquire_timeout: Duration,
@@ -64,6 +66,7 @@ impl PostgresOptions {
         Self {
             connect: connect.application_name("runstore"),
             schema: "runstore".to_owned(),
+            creates: true,
             durability: Durability::Full,
             connections: 10,
             acquire_timeout: Duration::from_secs(10),
@@ -79,7 +82,7 @@ impl PostgresOptions {
     /// is percent-encoded, and what is not given is taken from the variables `PGHOST`, `PGUSER`, `PGPASSWORD`
     /// … and from the file of passwords.
     ///
-    /// Options after the question mark: `schema`, `durability` (`full` or `relaxed`), `connections`,
+    /// Options after the question mark: `schema`, `create` (`true` or `false`), `durability` (`full` or `relaxed`), `connections`,
     /// `acquire_timeout_ms`, `statement_timeout_ms` (0 for none), `poll_ms`, `pooler` (`none` or
     /// `transaction`), `together` (`true` or `false`), `tls` (`true`: the server proves who it is), and of the
     /// driver's own `application_name`, `host`, `hostaddr`, `port`, `dbname`, `password`, `sslmode`,
@@ -110,6 +113,7 @@ impl PostgresOptions {
         for (key, value) in url.options() {
             options = match key {
                 "schema" => options.with_schema(value),
+                "create" => options.with_creation(truth(key, value)?),
                 "durability" => options.with_durability(StoreUrl::durability(value)?),
                 "connections" => options.with_connections(number(key, value)?),
                 "acquire_timeout_ms" => options.with_acquire_timeout(millis(key, value)?),
@@ -147,6 +151,13 @@ impl PostgresOptions {
     #[must_use]
     pub fn with_schema(mut self, schema: impl Into<String>) -> Self {
         self.schema = schema.into();
+        self
+    }
+
+    /// Whether a schema that is missing is created; if not, opening it is [`Error::Incompatible`].
+    #[must_use]
+    pub fn with_creation(mut self, creates: bool) -> Self {
+        self.creates = creates;
         self
     }
 
@@ -308,6 +319,7 @@ impl fmt::Debug for PostgresOptions {
             .field("database", &self.connect.get_database())
             .field("username", &self.connect.get_username())
             .field("schema", &self.schema)
+            .field("creates", &self.creates)
             .field("durability", &self.durability)
             .field("connections", &self.connections)
             .field("acquire_timeout", &self.acquire_timeout)

@@ -89,6 +89,11 @@ pub(crate) async fn prepare(
     if found == Some(FORMAT_VERSION) {
         return Ok(());
     }
+    if found.is_none() && !options.creates {
+        let found = format!("a database without a store in schema {:?}", options.schema);
+        let advice = "look whether database and schema are the ones that you mean";
+        return Err(incompatible(found, advice, None));
+    }
     if server.is_standby {
         let found = format!("a standby without the schema {:?}", options.schema);
         let advice =

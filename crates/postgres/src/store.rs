@@ -371,8 +371,11 @@ impl Store for PostgresStore {
 
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {
         report.check()?;
-        self.together(|lanes| &lanes.endings, Ending::Report(token, report))
-            .await
+        self.together(
+            |lanes| &lanes.endings,
+            Ending::Report(token, Box::new(report)),
+        )
+        .await
     }
 
     async fn add_attempt(&self, new: NewAttempt) -> Result<TaskAttempt> {

@@ -6,6 +6,7 @@
 //! | feature | module | URL for [`open`] |
 //! |---|---|---|
 //! | `memory` | `runstore::memory` | `memory:` |
+//! | `postgres` | `runstore::postgres` | `postgres://user@host/database` |
 //! | `redb` | `runstore::redb` | `redb:runs.redb` |
 //! | `sqlite` | `runstore::sqlite` | `sqlite:runs.db` |
 //!
@@ -72,6 +73,12 @@ pub use worker::{
 #[cfg(feature = "memory")]
 pub mod memory {
     pub use runstore_memory::*;
+}
+
+/// The backend on a PostgreSQL server, for workers on many machines (feature `postgres`).
+#[cfg(feature = "postgres")]
+pub mod postgres {
+    pub use runstore_postgres::*;
 }
 
 /// The backend over redb: one file, pure Rust, for one process (feature `redb`).

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use runstore_core::{Clock, Error, Result, Store, StoreUrl, SystemClock};
+use runstore_core::{Clock, Error, Result, Store, StoreUrl};
 
 /// The schemes that [`open`] knows, each with the feature of the same name.
-const SCHEMES: [&str; 3] = ["memory", "redb", "sqlite"];
+const SCHEMES: [&str; 4] = ["memory", "postgres", "redb", "sqlite"];
 
 /// The backends that this program was compiled with: the schemes that [`open`] takes.
 pub const BACKENDS: &[&str] = &[
     #[cfg(feature = "memory")]
     "memory",
+    #[cfg(feature = "postgres")]
+    "postgres",
     #[cfg(feature = "redb")]
     "redb",
     #[cfg(feature = "sqlite")]
@@ -18,14 +20,14 @@ pub const BACKENDS: &[&str] = &[
 ];
 
 /// Opens the store that a URL names (see [`StoreUrl`]), and creates it if it is missing:
-/// `sqlite:runs.db`, `redb:runs.redb`, `memory:`.
+/// `sqlite:runs.db`, `redb:runs.redb`, `postgres://user@host/database`, `memory:`.
 ///
 /// # Errors
 /// `InvalidInput` on field `url` if it is no URL, if its backend is unknown or was not compiled in, or
 /// if it has an option that the backend does not have; nothing was created then. Otherwise what the
 /// backend says: `Busy`, `Unavailable`, `Incompatible`, `Corrupt`.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
-    open_with_clock(url, Arc::new(SystemClock)).await
+    opened(url, None).await
 }
 
 /// Opens a store as [`open`] does, and reads the time from `clock`.
@@ -33,24 +35,51 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
 /// # Errors
 /// As [`open`].
 pub async fn open_with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
+    opened(url, Some(clock)).await
+}
+
+/// Opens a store that reads the time from a clock, or from where its backend does by itself.
+async fn opened(url: &str, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn Store>> {
     let url: StoreUrl = url.parse()?;
     match url.scheme() {
         #[cfg(feature = "memory")]
         "memory" => {
             use crate::memory::{MemoryOptions, MemoryStore};
-            let options = MemoryOptions::from_url(&url)?.with_clock(clock);
+            let options = MemoryOptions::from_url(&url)?;
+            let options = match clock {
+                Some(clock) => options.with_clock(clock),
+                None => options,
+            };
             Ok(Arc::new(MemoryStore::open(options)))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            use crate::postgres::{PostgresOptions, PostgresStore};
+            let options = PostgresOptions::from_url(&url)?;
+            let options = match clock {
+                Some(clock) => options.with_clock(clock),
+                None => options,
+            };
+            Ok(Arc::new(PostgresStore::open(options).await?))
         }
         #[cfg(feature = "redb")]
         "redb" => {
             use crate::redb::{RedbOptions, RedbStore};
-            let options = RedbOptions::from_url(&url)?.with_clock(clock);
+            let options = RedbOptions::from_url(&url)?;
+            let options = match clock {
+                Some(clock) => options.with_clock(clock),
+                None => options,
+            };
             Ok(Arc::new(RedbStore::open(options).await?))
         }
         #[cfg(feature = "sqlite")]
         "sqlite" => {
             use crate::sqlite::{SqliteOptions, SqliteStore};
-            let options = SqliteOptions::from_url(&url)?.with_clock(clock);
+            let options = SqliteOptions::from_url(&url)?;
+            let options = match clock {
+                Some(clock) => options.with_clock(clock),
+                None => options,
+            };
             Ok(Arc::new(SqliteStore::open(options).await?))
         }
         scheme => {

@@ -15,7 +15,12 @@ async fn refusal(url: &str) -> String {
     }
 }
 
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "postgres",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod compiled_in {
     use std::sync::Arc;
 
@@ -26,6 +31,12 @@ mod compiled_in {
     fn url(backend: &str, directory: &tempfile::TempDir) -> String {
         match backend {
             "memory" => "memory:".to_owned(),
+            "postgres" => {
+                let server = runstore_postgres_testing::url().unwrap();
+                let schema = directory.path().file_name().unwrap().to_str().unwrap();
+                let schema = schema.trim_start_matches('.').to_lowercase();
+                format!("{server}?schema=test_{schema}")
+            }
             file => format!("{file}:{}", directory.path().join("runs").display()),
         }
     }
@@ -60,7 +71,9 @@ mod compiled_in {
     async fn an_option_that_a_backend_does_not_have_is_refused_and_creates_no_file() {
         for backend in BACKENDS {
             let directory = tempfile::tempdir().unwrap();
-            let url = format!("{}?colour=red", url(backend, &directory));
+            let url = url(backend, &directory);
+            let mark = if url.contains('?') { '&' } else { '?' };
+            let url = format!("{url}{mark}colour=red");
             assert!(refusal(&url).await.contains("colour"), "{backend}");
             assert_eq!(directory.path().read_dir().unwrap().count(), 0);
         }
@@ -84,7 +97,7 @@ async fn an_unknown_scheme_is_refused_with_those_that_exist() {
     let problem = refusal("mongodb:runs").await;
     assert_eq!(
         problem,
-        "names the backend \"mongodb\", which does not exist; there are memory:, redb:, sqlite:"
+        "names the backend \"mongodb\", which does not exist; there are memory:, postgres:, redb:, sqlite:"
     );
 }
 

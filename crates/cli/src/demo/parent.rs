@@ -14,7 +14,7 @@ use super::summary::Figures;
 use super::{crew, planning, proof};
 use crate::args::DemoArguments;
 use crate::failure::{Context, Failure};
-use crate::open::{fresh_url, open, runtime};
+use crate::open::{fresh_url, open, runtime, shown};
 use crate::output::{print, print_json};
 use crate::plan::{Plan, PlannedTask};
 use crate::shell::show_command;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
 
     let tasks = plan.tasks.count() as u64;
     let observer = Arc::new(Observer::new(arguments.json, tasks));
-    observer.say(&format!("run {run_id} of {tasks} tasks in {url}"))?;
+    observer.say(&format!("run {run_id} of {tasks} tasks in {}", shown(&url)))?;
     let job = Job {
         store: url.clone(),
         run_id,
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         observer.say(&line)?;
     }
     observer.say(&format!("durability  {}", info.durability))?;
-    observer.say(&format!("store       {url}"))?;
+    observer.say(&format!("store       {}", shown(&url)))?;
     observer.say(&format!("crash       {crash}"))?;
     proof::prove(&records, &observer.acknowledged())?;
     observer.say(&format!(

@@ -22,7 +22,7 @@ use crate::{claims, tasks};
 /// What brings a task to an end, or back into the queue.
 #[derive(Debug, Clone)]
 pub(crate) enum Ending {
-    Report(ClaimToken, FinishReport),
+    Report(ClaimToken, Box<FinishReport>),
     Complete(CompleteTask),
     Block(BlockTask),
     Abandon(AbandonTask),
@@ -77,7 +77,7 @@ impl Ending {
 
     fn report(&self) -> Option<(ClaimToken, &FinishReport)> {
         match self {
-            Self::Report(token, report) => Some((*token, report)),
+            Self::Report(token, report) => Some((*token, &**report)),
             _ => None,
         }
     }
@@ -273,7 +273,7 @@ impl Together for Ending {
                     Box::pin(async move {
                         match ending {
                             Self::Report(token, report) => {
-                                claims::finish(write, token, report).await
+                                claims::finish(write, token, *report).await
                             }
                             Self::Complete(complete) => {
                                 tasks::settle(write, complete.task_id, complete).await
