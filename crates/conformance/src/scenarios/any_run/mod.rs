@@ -1,6 +1,7 @@
 //! Claims of a task of any run (clause C10).
 
 mod order;
+mod runs;
 mod taken;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::check::Outcome;
 use crate::world;
 
 pub(crate) use order::*;
+pub(crate) use runs::*;
 pub(crate) use taken::*;
 
 const MICRO: Duration = Duration::from_micros(1);

@@ -8,7 +8,7 @@ use super::{check_from, delayed, release_for};
 use crate::check::{Outcome, check_eq};
 use crate::context::{Context, start};
 use crate::planning::{
-    append, append_one, check_claims, check_nothing, check_reason, complete, draft, until,
+    append, append_one, check_claims, check_nothing, check_reason, complete, draft, next_of, until,
 };
 use crate::tasks::check_task;
 use crate::world;
@@ -71,13 +71,18 @@ pub(crate) async fn a_released_task_waits_for_the_later_of_both_times(
 pub(crate) async fn a_task_back_in_the_queue_still_waits_for_its_time(
     c: &mut Context<'_>,
 ) -> Outcome {
-    for way in 0..5 {
+    for way in 0..6 {
         c.clock.set(start());
         let (store, run_id) = (&*c.store, world::run(&*c.store).await?.id);
         append(store, run_id, [delayed(c, "again", 50)]).await?;
         c.clock.advance_micros(50);
-        let claim = world::claim(store, run_id).await?;
+        let leased = next_of(run_id).with_lease(Duration::from_micros(1));
+        let claim = crate::leased::claim(store, leased).await?;
         let task_id = claim.task.id;
+        c.clock.advance_micros(1);
+        if way == 5 {
+            store.requeue_expired_tasks(Some(run_id)).await?;
+        }
         // For the time of a task to come again, the clock has to run back.
         c.clock.set(start());
         let back = match way {
@@ -94,6 +99,7 @@ pub(crate) async fn a_task_back_in_the_queue_still_waits_for_its_time(
                 store.requeue_task(task_id).await?;
                 "requeued after a block"
             }
+            5 => "requeued as expired",
             3 => {
                 complete(store, task_id).await?;
                 store.requeue_task(task_id).await?;

@@ -56,6 +56,7 @@ pub(crate) async fn the_end_of_time_is_a_time_too(c: &mut Context<'_>) -> Outcom
     let run_id = world::run(&*c.store).await?.id;
     let last = draft("last").with_not_before(Timestamp::MAX);
     let task = append_one(&*c.store, run_id, last).await?;
+    check_nothing(&*c.store, run_id, "long before the end of time").await?;
     check_reason(
         &*c.store,
         task.id,
@@ -65,6 +66,26 @@ pub(crate) async fn the_end_of_time_is_a_time_too(c: &mut Context<'_>) -> Outcom
     .await?;
     let what = "not before the end of time";
     check_from(c, run_id, Timestamp::MAX, &["last"], what).await?;
+    Ok(())
+}
+
+pub(crate) async fn a_time_may_be_centuries_away(c: &mut Context<'_>) -> Outcome {
+    // Where a number of 32 bits ends that counts seconds, and one of 64 bits that counts nanoseconds.
+    let ends = [i64::from(i32::MAX), i64::from(u32::MAX), 9_223_372_036];
+    for seconds in ends {
+        for micros in [-1, 1_000_000] {
+            let run_id = world::run(&*c.store).await?.id;
+            let time = Timestamp::from_micros(seconds * 1_000_000 + micros);
+            let time = time.unwrap_or(Timestamp::MAX);
+            let far = draft("far").with_not_before(time);
+            append(&*c.store, run_id, [far]).await?;
+            let what = format!("not before {time}");
+            check_nothing(&*c.store, run_id, &what).await?;
+            check_from(c, run_id, time, &["far"], &what).await?;
+            c.clock.set(start());
+            c.store.delete_run(run_id).await?;
+        }
+    }
     Ok(())
 }
 

@@ -78,6 +78,29 @@ pub(crate) async fn thousands_of_dependents_are_released(c: &mut Context<'_>) ->
     Ok(())
 }
 
+pub(crate) async fn hundreds_of_dependencies_are_all_waited_for(c: &mut Context<'_>) -> Outcome {
+    const DEPENDENCIES: usize = 300;
+    let (store, run_id) = (&*c.store, world::run(&*c.store).await?.id);
+    let before = (0..DEPENDENCIES).map(|number| draft(number.to_string()));
+    let waiting = draft("waiting").with_depends_on(0..DEPENDENCIES);
+    append(store, run_id, before.chain([waiting])).await?;
+    let claims = store.claim_tasks(next_of(run_id), 1_000).await?;
+    check_eq!(
+        claims.len(),
+        DEPENDENCIES,
+        "the number of tasks that wait for nothing"
+    );
+    for (claim, done) in claims.iter().zip(0..) {
+        if done % 50 == 0 || done == DEPENDENCIES - 1 {
+            let what = format!("after {done} of {DEPENDENCIES} dependencies were completed");
+            check_nothing(store, run_id, &what).await?;
+        }
+        finish(store, claim).await?;
+    }
+    check_claims(store, run_id, &["waiting"], "once all were completed").await?;
+    Ok(())
+}
+
 pub(crate) async fn dependents_of_every_plan_are_released(c: &mut Context<'_>) -> Outcome {
     let (store, run_id) = (&*c.store, world::run(&*c.store).await?.id);
     let [a, _] = waits_for_one(store, run_id).await?;

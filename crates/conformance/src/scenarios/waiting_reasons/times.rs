@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use runstore_core::{ClaimRequest, Clock, FinishReport, WaitingReason};
+use runstore_core::{ClaimRequest, Clock, FinishReport, Heartbeat, WaitingReason};
 
 use super::{BLOCKED, PENDING};
 use crate::check::Outcome;
 use crate::context::Context;
 use crate::planning::{
     append, append_one, check_claims, check_reason, complete, draft, ids, in_micros, named, unmet,
-    until,
+    until, waits_for,
 };
 use crate::world;
 
@@ -85,7 +85,8 @@ pub(crate) async fn a_claimed_task_tells_by_whom_and_until_when(c: &mut Context<
         request.worker = worker.map(str::to_owned);
         request.lease = lease.map(Duration::from_micros);
         let claim = c.store.claim_tasks(request, 1).await?;
-        let task_id = world::first(claim)?.task.id;
+        let claim = world::first(claim)?;
+        let (task_id, token) = (claim.task.id, claim.token());
         let expires = lease.map(|lease| in_micros(c, i64::try_from(lease).unwrap_or(0)));
         let held = WaitingReason::InProgress {
             worker: worker.map(str::to_owned),
@@ -107,6 +108,12 @@ pub(crate) async fn a_claimed_task_tells_by_whom_and_until_when(c: &mut Context<
                 check_reason(&*c.store, task_id, WaitingReason::Claimable, what).await?;
                 c.clock.advance_micros(-1);
                 check_reason(&*c.store, task_id, held, "when the clock ran back").await?;
+                let beat = Heartbeat::new(token, Duration::from_micros(7));
+                let extended = WaitingReason::InProgress {
+                    worker: worker.map(str::to_owned),
+                    lease_expires_at: c.store.heartbeat(beat).await?,
+                };
+                check_reason(&*c.store, task_id, extended, "after a heartbeat").await?;
             }
         }
         c.clock.set(start);
@@ -151,6 +158,36 @@ pub(crate) async fn an_expired_task_with_no_attempt_left_is_exhausted(
     let settled = WaitingReason::Settled { status: BLOCKED };
     let bounded = world::first(claims)?.task.id;
     check_reason(&*c.store, bounded, settled, "once a claim had come to it").await
+}
+
+pub(crate) async fn an_exhausted_task_waits_for_what_was_undone_first(
+    c: &mut Context<'_>,
+) -> Outcome {
+    let (store, run_id) = (&*c.store, world::run(&*c.store).await?.id);
+    let [a, b] = ids();
+    let second = named(b, "b").with_depends_on([a]);
+    append(
+        store,
+        run_id,
+        [named(a, "a"), second.with_max_attempts(1_u32)],
+    )
+    .await?;
+    complete(store, a).await?;
+    let leased = ClaimRequest::of_run(run_id).with_lease(Duration::from_micros(10));
+    store.claim_next_task(leased).await?;
+    store.requeue_task(a).await?;
+    c.clock.advance_micros(10);
+    // No claim comes to it before its dependency is completed again.
+    let undone = waits_for([unmet(a, PENDING, true)]);
+    let what = "with no attempt left, and its dependency requeued";
+    check_reason(store, b, undone, what).await?;
+    check_claims(store, run_id, &["a"], what).await?;
+    complete(store, a).await?;
+    let what = "with no attempt left, and its dependency completed again";
+    check_reason(store, b, WaitingReason::Exhausted, what).await?;
+    check_claims(store, run_id, &[], what).await?;
+    let settled = WaitingReason::Settled { status: BLOCKED };
+    check_reason(store, b, settled, "once a claim had come to it").await
 }
 
 pub(crate) async fn a_time_is_told_besides_while_it_is_still_to_come(

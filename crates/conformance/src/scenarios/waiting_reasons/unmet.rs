@@ -5,7 +5,7 @@ use std::time::Duration;
 use runstore_core::{AbandonTask, BlockTask, ClaimRequest, WaitingReason};
 
 use super::{ABANDONED, BLOCKED, IN_PROGRESS, PENDING};
-use crate::check::Outcome;
+use crate::check::{Outcome, Stop};
 use crate::context::Context;
 use crate::planning::{
     append, check_claims, check_next, check_reason, complete, draft, ids, in_micros, named, unmet,
@@ -97,6 +97,29 @@ pub(crate) async fn whether_a_dependency_can_complete_is_told_through_chains(
     check(0, PENDING, true, "requeued").await?;
     complete(store, first.task.id).await?;
     check(1, PENDING, true, "the first to be done").await
+}
+
+pub(crate) async fn a_long_chain_is_looked_through_to_its_end(c: &mut Context<'_>) -> Outcome {
+    const LINKS: usize = 1_500;
+    let (store, run_id) = (&*c.store, world::run(&*c.store).await?.id);
+    let drafts = (0..LINKS).map(|link| match link.checked_sub(1) {
+        Some(before) => draft(link.to_string()).with_depends_on([before]),
+        None => draft("0"),
+    });
+    let tasks = append(store, run_id, drafts).await?;
+    let [first, .., before, last] = &*tasks else {
+        return Err(Stop::failed("a plan must have as many tasks as drafts"));
+    };
+    let check = async |can_complete, what: &str| -> Outcome {
+        let expected = waits_for([unmet(before.id, PENDING, can_complete)]);
+        let what = format!("the last of {LINKS} links, the first of which is {what}");
+        check_reason(store, last.id, expected, &what).await
+    };
+    check(true, "pending").await?;
+    store.block_task(BlockTask::new(first.id)).await?;
+    check(false, "blocked").await?;
+    complete(store, first.id).await?;
+    check(true, "completed").await
 }
 
 pub(crate) async fn a_completed_link_hides_what_it_waited_for(c: &mut Context<'_>) -> Outcome {
