@@ -2,9 +2,10 @@
 
 use runstore_core::rules::claims::{Extension, Offer};
 use runstore_core::rules::tasks::Changed;
-use runstore_core::rules::{claims, create, tasks};
+use runstore_core::rules::{claims, create, events, tasks};
 use runstore_core::{
-    Claim, ClaimRequest, ClaimToken, FinishReport, Heartbeat, Result, RunId, Task, Timestamp,
+    Claim, ClaimRequest, ClaimToken, FinishReport, Heartbeat, Result, RunId, Task, TaskId,
+    Timestamp,
 };
 
 use crate::state::State;
@@ -41,6 +42,34 @@ impl State {
                     self.put_changed(Changed { task, event }, now)?;
                 }
                 Offer::NotYet(_) => self.put_into_place(task_id, now)?,
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Claims these tasks, in turn or not.
+    pub(crate) fn claim_these(
+        &mut self,
+        task_ids: Vec<TaskId>,
+        request: &ClaimRequest,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>> {
+        let mut claimed = Vec::new();
+        for task_id in task_ids {
+            if claimed.len() >= limit as usize {
+                break;
+            }
+            let task = self.get_task(task_id)?;
+            let bound = task.max_attempts.or(request.max_attempts);
+            if tasks::is_exhausted(&task, bound) {
+                let from = task.status;
+                let task = tasks::exhausted(task, now);
+                let event = Some(events::max_attempts(&task, from, bound));
+                self.put_changed(Changed { task, event }, now)?;
+            } else {
+                let task = self.put_task(tasks::claimed(task, request, now)?, now)?;
+                claimed.push(Claim { task });
             }
         }
         Ok(claimed)

@@ -147,6 +147,17 @@ impl State {
         }
     }
 
+    /// The tasks of a run, or of all, in the order in which they were planned.
+    pub(crate) fn tasks_as_planned(&self, scope: Option<RunId>) -> Vec<Task> {
+        let runs = self.run_ids().into_iter();
+        let runs = runs.filter(|run_id| scope.is_none_or(|scope| scope == *run_id));
+        let tasks = runs.filter_map(|run_id| self.find_run(run_id));
+        let mut tasks: Vec<Task> = tasks.flat_map(|run| run.tasks.clone()).collect();
+        let number = |task: &Task| self.scheduled.get(&task.id).map(|task| task.number);
+        tasks.sort_by_key(number);
+        tasks
+    }
+
     /// Puts what has become due among what can be claimed.
     pub(crate) fn take_up_due(&mut self, scope: Option<RunId>, now: Timestamp) -> Result<()> {
         for task_id in self.queue_of(scope)?.due_until(now) {

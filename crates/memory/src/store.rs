@@ -71,6 +71,33 @@ impl MemoryStore {
         })
     }
 
+    /// Claims as [`Store::claim_tasks`] does, but the tasks that `turns` names, in that order, whether it is
+    /// their turn or not; in the store's own order if it names none. It is given a look at the tasks of the
+    /// run, or of all, in the order of planning, and the time.
+    ///
+    /// No store should do this: it is there for tests of tests, which need stores that claim wrongly.
+    ///
+    /// # Errors
+    /// As `claim_tasks`.
+    #[doc(hidden)]
+    pub fn claim_out_of_turn(
+        &self,
+        request: &ClaimRequest,
+        limit: u32,
+        turns: impl FnOnce(&dyn Fn() -> Vec<Task>, Timestamp) -> Option<Vec<TaskId>>,
+    ) -> Result<Vec<Claim>> {
+        request.check()?;
+        check_claims(limit)?;
+        self.write(|state, now| {
+            state.queue_of(request.run_id)?;
+            let turns = turns(&|| state.tasks_as_planned(request.run_id), now);
+            match turns {
+                Some(turns) => state.claim_these(turns, request, limit, now),
+                None => state.claim_tasks(request, limit, now),
+            }
+        })
+    }
+
     fn lock(&self) -> Result<MutexGuard<'_, State>> {
         let unavailable = |what: &str, outcome| Error::Unavailable {
             what: what.to_owned(),

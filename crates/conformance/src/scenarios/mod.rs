@@ -1,4 +1,4 @@
-//! The scenarios, a file a group. Each is listed in `list.rs`, and nowhere else.
+//! The scenarios, a file or a folder a group. Each is listed in `list.rs`, and nowhere else.
 
 pub(crate) mod agents;
 pub(crate) mod any_run;

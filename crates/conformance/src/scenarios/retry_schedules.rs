@@ -126,6 +126,10 @@ pub(crate) async fn another_schedule_under_a_stored_id_is_refused(c: &mut Contex
             without(|draft| draft.max_attempts = None),
         ),
         ("no dependencies", on(vec![])),
+        (
+            "its dependencies in another order",
+            on(vec![on_first.clone(), on_stored.clone()]),
+        ),
         ("one dependency less", on(vec![on_first.clone()])),
         ("the other dependency less", on(vec![on_stored.clone()])),
         (

@@ -5,6 +5,9 @@
 use runstore_conformance::{Clause, Filter, Harness, run_all, scenarios};
 
 mod fault;
+mod faulty;
+mod line;
+mod look;
 mod view;
 
 /// Stores with a fault each: a doc that says which, a name, the broken clauses, the fault's state if it
@@ -46,19 +49,32 @@ macro_rules! faults {
 }
 
 mod answers;
+mod any_run;
+mod batches;
 mod bounds;
 mod claims;
+mod dependencies;
 mod faithful;
 mod general;
 mod journal;
 mod left_alone;
 mod many;
 mod parts;
+mod plan_input;
+mod plan_limits;
+mod plan_names;
+mod priorities;
+mod released;
 mod retry;
 mod runs;
 mod snapshot;
 mod sound;
 mod tasks;
+mod timeouts;
+mod times;
+mod waiting_reasons;
+mod waits;
+mod wakes;
 
 /// Runs a future as the suite wants it, on several threads.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -113,6 +129,20 @@ fn every_clause_has_a_store_that_breaks_it() {
         claims::FAULTS,
         journal::FAULTS,
         snapshot::FAULTS,
+        priorities::FAULTS,
+        times::FAULTS,
+        dependencies::FAULTS,
+        released::FAULTS,
+        plan_input::FAULTS,
+        plan_names::FAULTS,
+        plan_limits::FAULTS,
+        waiting_reasons::states::FAULTS,
+        waiting_reasons::unmet::FAULTS,
+        batches::FAULTS,
+        any_run::FAULTS,
+        waits::FAULTS,
+        timeouts::FAULTS,
+        wakes::FAULTS,
     ];
     for clause in Clause::ALL {
         let breaks = |(_, clauses): &&(&str, &[Clause])| clauses.contains(clause);

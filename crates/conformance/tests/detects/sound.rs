@@ -1,12 +1,15 @@
 //! Stores that keep the contract, wrapped like the broken ones: the suite must pass them.
 
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
-use runstore_conformance::{Filter, run_all};
+use runstore_conformance::{Clause, Filter, run_all};
 use runstore_core::*;
 use runstore_memory::MemoryStore;
 
 use crate::block_on;
 use crate::fault::{Fault, Faulty};
+use crate::look::{Look, Turns};
 
 /// Changes nothing.
 #[derive(Default)]
@@ -81,8 +84,28 @@ impl Fault for Waiting {
     }
 }
 
-fn must_pass<F: Fault>() {
-    let report = block_on(run_all(&Faulty::<F>::new(), Filter::All));
+/// Chooses what to claim by a look at all tasks.
+#[derive(Default)]
+struct Looking;
+
+impl Fault for Looking {
+    fn turns(&self, look: &Look<'_>) -> Turns {
+        look.ready_by(|task| Reverse(task.priority))
+    }
+}
+
+/// Has a line of its own for those who wait.
+#[derive(Default)]
+struct InALine;
+
+impl Fault for InALine {
+    fn has_a_line(&self) -> bool {
+        true
+    }
+}
+
+fn must_pass<F: Fault + Default>() {
+    let report = block_on(run_all(&Faulty::<F>::patient(), Filter::All));
     assert!(report.is_conformant(), "{report}");
 }
 
@@ -94,4 +117,16 @@ fn a_store_without_a_fault_passes_the_whole_suite() {
 #[test]
 fn a_sound_store_whose_calls_wait_passes_the_whole_suite() {
     must_pass::<Waiting>();
+}
+
+#[test]
+fn a_sound_store_that_looks_through_all_tasks_passes_the_whole_suite() {
+    must_pass::<Looking>();
+}
+
+#[test]
+fn a_sound_store_with_a_line_of_its_own_passes_what_is_said_of_waiting() {
+    let of_waiting = Filter::Clause(Clause::C11);
+    let report = block_on(run_all(&Faulty::<InALine>::patient(), of_waiting));
+    assert!(report.failures().next().is_none(), "{report}");
 }

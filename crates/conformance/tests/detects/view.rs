@@ -6,14 +6,14 @@ use crate::fault::Fault;
 
 /// An answer as a store with this fault gives it.
 pub(crate) trait Viewed: Sized {
-    fn viewed<F: Fault>(self, fault: &F) -> Self;
+    fn viewed(self, fault: &dyn Fault) -> Self;
 }
 
 macro_rules! viewed {
     ($($record:ty => $view:ident),+ $(,)?) => {
         $(
             impl Viewed for $record {
-                fn viewed<F: Fault>(self, fault: &F) -> Self {
+                fn viewed(self, fault: &dyn Fault) -> Self {
                     fault.$view(self)
                 }
             }
@@ -36,7 +36,7 @@ macro_rules! holds_no_record {
     ($($answer:ty),+) => {
         $(
             impl Viewed for $answer {
-                fn viewed<F: Fault>(self, _: &F) -> Self {
+                fn viewed(self, _: &dyn Fault) -> Self {
                     self
                 }
             }
@@ -47,13 +47,13 @@ macro_rules! holds_no_record {
 holds_no_record!((), u64, Timestamp, WaitingReason);
 
 impl<T: Viewed> Viewed for Option<T> {
-    fn viewed<F: Fault>(self, fault: &F) -> Self {
+    fn viewed(self, fault: &dyn Fault) -> Self {
         self.map(|record| record.viewed(fault))
     }
 }
 
 impl<T: Viewed> Viewed for Vec<T> {
-    fn viewed<F: Fault>(self, fault: &F) -> Self {
+    fn viewed(self, fault: &dyn Fault) -> Self {
         self.into_iter()
             .map(|record| record.viewed(fault))
             .collect()
@@ -61,7 +61,7 @@ impl<T: Viewed> Viewed for Vec<T> {
 }
 
 impl<T: Viewed> Viewed for Page<T> {
-    fn viewed<F: Fault>(self, fault: &F) -> Self {
+    fn viewed(self, fault: &dyn Fault) -> Self {
         Self {
             items: self.items.viewed(fault),
             next: self.next,
@@ -70,7 +70,7 @@ impl<T: Viewed> Viewed for Page<T> {
 }
 
 impl Viewed for Claim {
-    fn viewed<F: Fault>(self, fault: &F) -> Self {
+    fn viewed(self, fault: &dyn Fault) -> Self {
         Self {
             task: self.task.viewed(fault),
         }
@@ -78,7 +78,7 @@ impl Viewed for Claim {
 }
 
 impl Viewed for RunSnapshot {
-    fn viewed<F: Fault>(self, fault: &F) -> Self {
+    fn viewed(self, fault: &dyn Fault) -> Self {
         let agents = self.agents.into_iter();
         Self {
             run: self.run.viewed(fault),

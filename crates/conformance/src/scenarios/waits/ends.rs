@@ -21,20 +21,29 @@ pub(crate) async fn a_wait_ends_with_none_when_its_time_is_over(c: &mut Context<
     let store = &*c.store;
     let (run, _) = world::claimed(store).await?;
     let start = c.clock.now();
-    let end = start.saturating_add(HOUR);
-    // Due a microsecond too late.
-    let late = TaskDraft::new("late", "o").with_not_before(end.saturating_add_micros(1));
+    // A few microseconds, and longer than 32 bits of milliseconds.
+    let short = Duration::from_micros(999_001);
+    let long = HOUR * 24 * 60 + Duration::from_micros(1);
+    // Due a microsecond too late for the longest.
+    let late = start.saturating_add(long).saturating_add_micros(1);
+    let late = TaskDraft::new("late", "o").with_not_before(late);
     store.append_tasks(TaskPlan::new(run.id, [late])).await?;
     let before = Dump::of(store).await?;
-    for request in [ClaimRequest::of_run(run.id), ClaimRequest::of_any_run()] {
+    for (request, timeout) in [
+        (ClaimRequest::of_run(run.id), HOUR),
+        (ClaimRequest::of_any_run(), HOUR),
+        (ClaimRequest::of_run(run.id), short),
+        (ClaimRequest::of_any_run(), long),
+    ] {
         c.clock.set(start);
-        let mut waiter = waits.begin(request.clone(), HOUR).await?;
+        let end = start.saturating_add(timeout);
+        let mut waiter = waits.begin(request.clone(), timeout).await?;
         for time in [
             start.saturating_add_micros(-1_000_000),
             end.saturating_add_micros(-1),
         ] {
             c.clock.set(time);
-            let what = format!("a wait of {HOUR:?} from {start} on, at {time},");
+            let what = format!("a wait of {timeout:?} from {start} on, at {time},");
             waits.check_waits(&mut waiter, &what).await?;
         }
         c.clock.set(end);

@@ -8,7 +8,7 @@ use runstore_core::{
     ClaimRequest, Clock, RunId, Store, Task, TaskDraft, TaskId, TaskPlan, TaskStatus,
 };
 
-use super::waiter::{LONG, Waiter, Waits, begun};
+use super::waiter::{LONG, Waits};
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
 use crate::race::{Handles, together};
@@ -28,7 +28,7 @@ pub(crate) async fn each_new_task_is_given_to_one_of_those_who_wait(
     let mut waiters = Vec::new();
     for number in 0..6 {
         let request = ClaimRequest::of_run(run_id).with_worker(format!("w{number}"));
-        waiters.push(waits.begin(request, LONG).await?);
+        waiters.push(waits.begin_by_itself(request).await?);
     }
     // One alone, several together, and more than there are waiters left.
     for count in [1, 3, 4] {
@@ -71,7 +71,7 @@ pub(crate) async fn the_longest_waiting_is_given_a_task_first(c: &mut Context<'_
         ClaimRequest::of_run(run_id),
         ClaimRequest::of_any_run(),
     ] {
-        waiters.push(waits.begin(request, LONG).await?);
+        waiters.push(waits.begin_by_itself(request).await?);
     }
     let mut left = waiters.len();
     while left > 0 {
@@ -146,7 +146,7 @@ pub(crate) async fn all_that_become_due_together_are_given_out(c: &mut Context<'
     c.store.append_tasks(TaskPlan::new(run_id, drafts)).await?;
     let mut waiters = Vec::new();
     for _ in 0..=TASKS {
-        waiters.push(waits.begin(ClaimRequest::of_run(run_id), LONG).await?);
+        waiters.push(waits.begin_by_itself(ClaimRequest::of_run(run_id)).await?);
     }
     c.clock.set(at);
     let mut given = BTreeSet::new();
@@ -206,9 +206,7 @@ async fn second_is_given_what_was_planned(
 ) -> Outcome<bool> {
     // It waits longest, and is never polled again.
     let dropped = request.clone().with_worker("dropped");
-    let (mut call, first) = begun(&c.store, dropped, LONG).await;
-    check!(first.is_none(), "a wait for nothing was answered {first:?}");
-    waits.drive(&mut call).await?;
+    let call = waits.begin(dropped, LONG).await?;
     let second = ClaimRequest::of_run(run_id).with_worker("second");
     let waiter = waits.begin(second, LONG).await?;
     let task = match drop_before {
@@ -289,12 +287,12 @@ pub(crate) async fn waits_at_once_share_what_is_planned_at_once(c: &mut Context<
     for _ in 0..3 {
         runs.push(world::run(&*c.store).await?.id);
     }
-    let mut waiters: Vec<Waiter> = Vec::new();
-    for (caller, run_id) in runs.iter().cycle().take(runs.len() * EACH).enumerate() {
-        let request = ClaimRequest::of_run(*run_id).with_worker(format!("w{caller}"));
-        let store: Arc<dyn Store> = handles.of(caller);
-        waiters.push(waits.begin_at(&store, request, LONG).await?);
-    }
+    let requests = runs.iter().cycle().take(runs.len() * EACH).enumerate();
+    let requests: Vec<ClaimRequest> = requests
+        .map(|(caller, run_id)| ClaimRequest::of_run(*run_id).with_worker(format!("w{caller}")))
+        .collect();
+    let stores: Vec<Arc<dyn Store>> = (0..4).map(|caller| handles.of(caller)).collect();
+    let mut waiters = waits.begin_many(&stores, requests).await?;
     let planners = (0..EACH).map(|planner| {
         let store = handles.of(planner);
         let runs = runs.clone();

@@ -200,6 +200,8 @@ pub(crate) async fn every_write_that_makes_a_task_claimable_ends_the_wait(
         let waiter = waits.begin(request, LONG).await?;
         let difference = before.difference(&Dump::of_run(&*c.store, stuck.run_id).await?);
         check_eq!(difference, None, "what a wait changed that goes on");
+        // So that the time of the claim is not that of the call.
+        c.clock.advance_micros(1_000_001);
         let expected = way.write(&*c.store, &stuck).await?;
         let claim = waits
             .claimed(waiter, &format!("a wait for what {way:?} makes claimable"))
@@ -223,6 +225,11 @@ pub(crate) async fn every_write_that_makes_a_task_claimable_ends_the_wait(
                 Some(c.clock.now().saturating_add(LEASE))
             ),
             "state, worker and lease of that task"
+        );
+        check_eq!(
+            task.updated_at,
+            c.clock.now(),
+            "the time of that task's last change"
         );
     }
     Ok(())
@@ -318,7 +325,7 @@ pub(crate) async fn a_wait_goes_on_past_a_task_whose_attempts_are_used_up(
     let store = &*c.store;
     let (run, held) = world::claimed(store).await?;
     let request = ClaimRequest::of_run(run.id).with_max_attempts(1_u32);
-    let mut waiter = waits.begin(request, LONG).await?;
+    let mut waiter = waits.begin_by_itself(request).await?;
     // It wakes the one that waits, whose bound it breaks.
     store.requeue_task(held.task.id).await?;
     let blocked = async {
