@@ -350,6 +350,7 @@ scenario_list! { $
     }
     released_delays {
         a_delayed_task_is_passed_over_and_comes_back_to_its_place [C1 C5 C9],
+        a_delay_is_kept_as_given_whatever_the_time_of_the_plan [C5 C9],
         a_delay_goes_with_the_next_claim [T4 C5],
         a_delay_goes_when_the_task_is_settled [T4 T1 C6],
         a_delayed_task_is_pending [T4 T5 T6 T7 T2],
@@ -536,6 +537,7 @@ scenario_list! { $
         what_is_due_as_the_time_ends_is_given [C9 C11],
         a_wait_is_at_most_of_365_days [C11 G8],
         a_wait_for_a_run_that_is_deleted_ends_as_unknown [C11 G7 R5],
+        a_wait_for_a_run_that_another_handle_deletes_ends_as_unknown [C11 G7 R5],
         closing_the_store_ends_every_wait [C11 G10],
         each_new_task_is_given_to_one_of_those_who_wait [C2 C11],
         the_longest_waiting_is_given_a_task_first [C11],
@@ -547,6 +549,7 @@ scenario_list! { $
         all_that_become_due_together_are_given_out [C2 C9 C11],
         a_wait_that_is_dropped_has_claimed_nothing_and_loses_no_task [C11 G4],
         what_a_dropped_wait_was_to_look_for_is_looked_for_by_another [C11 G4],
+        a_task_that_was_left_for_another_is_given_to_who_waits_for_it [C10 C11],
         waits_at_once_share_what_is_planned_at_once [C2 C11 G3],
     }
     interleavings {

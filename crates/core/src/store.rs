@@ -103,7 +103,8 @@ pub trait Store: Send + Sync + 'static {
     async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>>;
 
     /// Claims the next task and waits for one if there is none (C11), at most for `timeout`, which is up
-    /// to [`MAX_DURATION`](crate::limits::MAX_DURATION). Dropped while it waits, it has claimed nothing.
+    /// to [`MAX_DURATION`](crate::limits::MAX_DURATION). Dropped while it waits, it has claimed nothing;
+    /// dropped while it looks, it may have (G4), and nobody then knows of the claim: give it a lease.
     async fn claim_or_wait(
         &self,
         request: ClaimRequest,

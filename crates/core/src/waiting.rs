@@ -5,8 +5,8 @@
 //!   first, and no other.
 //! - The first waiter of each scope (a run, or any run) leads: it alone sleeps until the next task of the
 //!   scope becomes due, and looks for what other processes wrote. When it leaves, it wakes the next one.
-//! - A waiter that was woken and leaves without having looked wakes another in its place, so that no
-//!   wake-up is lost when a call is dropped or fails.
+//! - A waiter that was woken for a task and leaves without having looked, or with a task of another run,
+//!   wakes another in its place, so that no wake-up is lost.
 
 mod hub;
 
@@ -17,6 +17,9 @@ use async_trait::async_trait;
 
 pub use self::hub::{RunWake, WakeHub, Wakes};
 use crate::{Claim, ClaimRequest, Clock, Result, RunId, Timestamp};
+
+/// After how long the leader looks again, however late the next task becomes due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// What a store lends to [`claim_or_wait`].
 #[async_trait]
@@ -56,7 +59,7 @@ pub async fn claim_or_wait(
         // From here on a wake-up is for the look after this one.
         place.begin_look();
         let claim = source.claim(request.clone()).await?;
-        place.end_look();
+        place.end_look(claim.as_ref());
         if claim.is_some() {
             return Ok(claim);
         }
@@ -67,7 +70,11 @@ pub async fn claim_or_wait(
         let leads = place.arm(due);
         let until_due = async {
             match due {
-                Some(due) => clock.sleep(due.saturating_since(clock.now())).await,
+                // A clock that is set forward ends no sleep: it is looked at now and then.
+                Some(due) => {
+                    let left = due.saturating_since(clock.now());
+                    clock.sleep(left.min(LONGEST_SLEEP)).await;
+                }
                 None => pending().await,
             }
         };
@@ -85,9 +92,9 @@ pub async fn claim_or_wait(
             () = changed => {}
             () = &mut timeout_over => {
                 place.begin_look();
-                let last = source.claim(request).await;
-                place.end_look();
-                return last;
+                let last = source.claim(request).await?;
+                place.end_look(last.as_ref());
+                return Ok(last);
             }
         }
     }

@@ -23,6 +23,12 @@ const MAX_BATCH: usize = 1_024;
 pub struct Reply<T>(oneshot::Sender<Result<T>>);
 
 impl<T: Send + 'static> Reply<T> {
+    /// Whether the caller is gone: a write that would do nobody any good can be left out (clause G4).
+    #[must_use]
+    pub fn is_unwanted(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Holds back the answer of a write that was applied until the batch is committed.
     ///
     /// An error that is no refusal says that the engine failed: it has to fail the batch.

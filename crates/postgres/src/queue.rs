@@ -55,6 +55,7 @@ macro_rules! outlook {
             "s.place = 1) AS is_any_ready, (SELECT s.available_from FROM task_states s WHERE ",
             $of_run,
             "s.place = 2 ORDER BY s.available_from LIMIT 1) AS next_due, \
+             $1::uuid IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE run_id = $1) AS is_gone, \
              clock_timestamp() AS server"
         )
     };
@@ -69,6 +70,8 @@ fn in_scope(sql: &'static str, scope: Option<RunId>) -> Query {
 pub(crate) struct Outlook {
     pub(crate) is_any_ready: bool,
     pub(crate) next_due: Option<Timestamp>,
+    /// Whether the scope is a run that does not exist.
+    pub(crate) is_gone: bool,
     /// The server's time at the look.
     pub(crate) server: Timestamp,
 }
@@ -80,6 +83,7 @@ impl Record for Outlook {
         Ok(Self {
             is_any_ready: row.get("is_any_ready")?,
             next_due: row.optional_time("next_due")?,
+            is_gone: row.get("is_gone")?,
             server: row.time("server")?,
         })
     }
@@ -90,6 +94,7 @@ pub(crate) async fn outlook(session: &mut Session, scope: Option<RunId>) -> Resu
     Ok(outlook.unwrap_or(Outlook {
         is_any_ready: false,
         next_due: None,
+        is_gone: false,
         server: Timestamp::MIN,
     }))
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::background::{Background, given_up};
 use crate::shared::{Reading, Shared, Writing};
-use crate::together::{Ending, Lane, OfAnyRun, OfRun, Together};
+use crate::together::{Ending, Lane, OfAnyRun, OfRun, Ticket, Together};
 use crate::waiting::{self, Wait};
 use crate::write::{Kind, Turn};
 use crate::{PostgresOptions, journal, open, plans, runs, snapshot, tasks};
@@ -136,14 +136,19 @@ impl PostgresStore {
     ) -> Result<C::Output> {
         let shared = Arc::clone(&self.inner.shared);
         let lanes = Arc::clone(&self.inner.lanes);
+        // Held here and not by the work, which goes on when this call is dropped.
+        let ticket = Ticket::default();
+        let of_work = ticket.clone();
         let work = async move {
-            let (answered, is_next) = lane(&lanes).enter(call);
+            let (answered, is_next) = lane(&lanes).enter(call, of_work);
             if is_next {
                 tokio::spawn(async move { lane(&lanes).drive(&shared).await });
             }
             answered.await.unwrap_or_else(|_| Err(given_up(None)))
         };
-        self.inner.background.run(work).await
+        let answer = self.inner.background.run(work).await;
+        drop(ticket);
+        answer
     }
 
     async fn claimed(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {

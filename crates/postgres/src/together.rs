@@ -61,6 +61,9 @@ pub(crate) trait Together: Clone + Send + Sync + 'static {
         1
     }
 
+    /// Whether it would do nobody any good once its caller is gone: then it is left out (clause G4).
+    const IS_FOR_ITS_CALLER: bool = false;
+
     /// Carries out a group in one trip. A call without an answer was left as it was.
     fn travel<'c>(
         calls: &'c [Self],
@@ -127,6 +130,17 @@ fn unknown_if_lost(error: Error) -> Error {
 struct Passenger<C: Together> {
     call: C,
     answer: oneshot::Sender<Result<C::Output>>,
+    ticket: Ticket,
+}
+
+/// Whether the caller still waits. The caller's end is dropped with its call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ticket(Arc<()>);
+
+impl Ticket {
+    fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 /// The calls of one kind that wait for the next trip.
@@ -164,10 +178,18 @@ impl<C: Together> Lane<C> {
 
     /// Puts a call on its way. If nobody is under way, or only somebody who is held up, the caller is given the
     /// trip to make.
-    pub(crate) fn enter(&self, call: C) -> (oneshot::Receiver<Result<C::Output>>, bool) {
+    pub(crate) fn enter(
+        &self,
+        call: C,
+        ticket: Ticket,
+    ) -> (oneshot::Receiver<Result<C::Output>>, bool) {
         let (answer, answered) = oneshot::channel();
         let mut waiting = self.lock();
-        waiting.calls.push_back(Passenger { call, answer });
+        waiting.calls.push_back(Passenger {
+            call,
+            answer,
+            ticket,
+        });
         let is_next = waiting.trips == 0
             || waiting.trips < self.most_trips
                 && (self.most_calls == 1 || waiting.last_left.elapsed() > SLOW);
@@ -190,6 +212,11 @@ impl<C: Together> Lane<C> {
         let mut group: Vec<Passenger<C>> = Vec::new();
         let mut tasks = HashSet::new();
         let (mut bytes, mut calls) = (0, 0);
+        if C::IS_FOR_ITS_CALLER {
+            waiting
+                .calls
+                .retain(|passenger| passenger.ticket.is_wanted());
+        }
         while let Some(next) = waiting.calls.front() {
             bytes += next.call.weight();
             calls += next.call.calls();

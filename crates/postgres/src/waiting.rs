@@ -102,7 +102,7 @@ impl<'s> Wait<'s> {
     fn concerns(&self, outlook: Outlook) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         let is_sooner = |due: Timestamp| due.as_micros() < until;
-        outlook.is_any_ready || outlook.next_due.is_some_and(is_sooner)
+        outlook.is_any_ready || outlook.is_gone || outlook.next_due.is_some_and(is_sooner)
     }
 }
 

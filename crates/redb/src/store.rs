@@ -252,8 +252,18 @@ impl Store for RedbStore {
 
     async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
         request.check()?;
-        self.write(move |tables, now| tables.claim_next_task(&request, now))
-            .await
+        let clock = Arc::clone(&self.shared.clock);
+        let job = |reply: Reply<Option<Claim>>| -> Job {
+            Box::new(move |tables| {
+                // Nobody would know of the task: it would be held until its lease runs out, if it had one.
+                if reply.is_unwanted() {
+                    return reply.hold(Ok(None));
+                }
+                let claim = tables.and_then(|tables| tables.claim_next_task(&request, clock.now()));
+                reply.hold(claim)
+            })
+        };
+        self.shared.queue.submit(job).await
     }
 
     async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {

@@ -230,7 +230,7 @@ impl NewTasks {
 
 /// Notes which tasks wait for which, once all of the plan are there.
 async fn insert_dependents(connection: &mut SqliteConnection, tasks: &[Task]) -> Result<()> {
-    let pairs: Vec<[Uuid; 2]> = tasks
+    let mut pairs: Vec<[Uuid; 2]> = tasks
         .iter()
         .flat_map(|task| {
             task.depends_on
@@ -238,6 +238,8 @@ async fn insert_dependents(connection: &mut SqliteConnection, tasks: &[Task]) ->
                 .map(|id| [id.as_uuid(), task.id.as_uuid()])
         })
         .collect();
+    // In the order of their keys: written at random, many of them would read and write each page many times.
+    pairs.sort_unstable();
     for pairs in pairs.chunks(ROWS_A_STATEMENT) {
         let mut statement =
             QueryBuilder::<Sqlite>::new("INSERT INTO dependents (dependency, dependent) ");

@@ -73,7 +73,7 @@ macro_rules! outlook {
             $of_run,
             "place = 1) AS is_any_ready, (",
             next_due!($scope, $of_run, $order),
-            ") AS next_due"
+            ") AS next_due, ?1 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1) AS is_gone"
         )
     };
 }
@@ -87,6 +87,8 @@ fn in_scope(sql: &'static str, scope: Option<RunId>) -> Query {
 pub(crate) struct Outlook {
     pub(crate) is_any_ready: bool,
     pub(crate) next_due: Option<Timestamp>,
+    /// Whether the scope is a run that does not exist.
+    pub(crate) is_gone: bool,
 }
 
 impl Record for Outlook {
@@ -97,6 +99,7 @@ impl Record for Outlook {
         Ok(Self {
             is_any_ready: row.get("is_any_ready")?,
             next_due: row.optional_time("next_due")?,
+            is_gone: row.get("is_gone")?,
         })
     }
 }
@@ -109,6 +112,7 @@ pub(crate) async fn outlook(
     Ok(outlook.unwrap_or(Outlook {
         is_any_ready: false,
         next_due: None,
+        is_gone: false,
     }))
 }
 

@@ -15,7 +15,7 @@ use runstore_core::{
 };
 
 use crate::readers::Readers;
-use crate::waiting::{self, Wait};
+use crate::waiting::{self, Elsewhere, Wait};
 use crate::write::{self, Job, Write};
 use crate::{SqliteOptions, claims, journal, open, plans, runs, snapshot, tasks};
 
@@ -33,6 +33,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Those who wait for a claim, at whichever clone.
     hub: Arc<WakeHub>,
+    elsewhere: Elsewhere,
     readers: Readers,
     /// Dropped, it waits for the writer, which closes every connection.
     queue: WriteQueue<Job>,
@@ -58,6 +59,7 @@ impl SqliteStore {
                 poll_interval,
                 clock,
                 hub,
+                elsewhere: Elsewhere::default(),
                 readers,
                 queue,
             }),
@@ -75,6 +77,15 @@ impl SqliteStore {
 
     pub(crate) fn readers(&self) -> &Readers {
         &self.inner.readers
+    }
+
+    pub(crate) fn queue(&self) -> &WriteQueue<Job> {
+        &self.inner.queue
+    }
+
+    /// What other processes write.
+    pub(crate) fn elsewhere(&self) -> &Elsewhere {
+        &self.inner.elsewhere
     }
 
     /// How often to look for what other processes wrote.

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use runstore_core::rules::waiting::Inquiry;
 use runstore_core::{
     Claim, ClaimRequest, Clock, Result, RunId, Store, SystemClock, Task, TaskId, TaskStatus,
-    Timestamp, WaitSource, WaitingReason,
+    Timestamp, WaitSource, WaitingReason, WriteQueue,
 };
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Mutex, watch};
 
 use crate::SqliteStore;
 use crate::codec::{Columns, Record};
 use crate::queue::{self, Outlook};
 use crate::statement::list_by_ids;
 use crate::tasks;
+use crate::write::{DataVersion, Job};
 
 pub(crate) async fn reason(
     connection: &mut SqliteConnection,
@@ -58,12 +61,41 @@ impl Record for Dependency {
     }
 }
 
+/// What other processes write, found by a look every now and then. However many calls wait, one of them looks
+/// for all: `PRAGMA data_version` on the connection that writes changes when another connection commits, and not
+/// by the store's own commits (<https://www.sqlite.org/pragma.html#pragma_data_version>).
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    /// What the last look saw; held by the one who looks.
+    last: Mutex<Option<DataVersion>>,
+    /// Rises when others committed.
+    commits: watch::Sender<u64>,
+}
+
+impl Elsewhere {
+    /// Looks until others committed, or until it cannot look; while another call looks, waits.
+    async fn look_out(&self, queue: &WriteQueue<Job>, interval: Duration) {
+        let mut last = self.last.lock().await;
+        loop {
+            SystemClock.sleep(interval).await;
+            match queue.submit(Job::DataVersion).await {
+                Ok(version) if *last == Some(version) => {}
+                Ok(version) => {
+                    *last = Some(version);
+                    self.commits.send_modify(|count| *count += 1);
+                    return;
+                }
+                // The next claim tells what is wrong, or that all is well again.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
 /// One wait for a claim.
 ///
-/// What other processes write is found by a look every now and then at what there is to claim, which is two
-/// entries of indexes. It tells what concerns this wait, so that neither the store's own writes nor what others
-/// write elsewhere make it claim in vain. (`PRAGMA data_version` costs as much to ask and tells of every commit,
-/// the store's own too; its answers compare only on one connection.)
+/// After a commit of others it looks at what there is to claim in its scope, which is two entries of indexes, so
+/// that what does not concern it makes it claim nothing in vain.
 pub(crate) struct Wait<'s> {
     store: &'s SqliteStore,
     scope: Option<RunId>,
@@ -83,7 +115,7 @@ impl<'s> Wait<'s> {
     fn concerns(&self, outlook: Outlook) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         let is_sooner = |due: Timestamp| due.as_micros() < until;
-        outlook.is_any_ready || outlook.next_due.is_some_and(is_sooner)
+        outlook.is_any_ready || outlook.is_gone || outlook.next_due.is_some_and(is_sooner)
     }
 }
 
@@ -104,6 +136,8 @@ impl WaitSource for Wait<'_> {
 
     async fn changed_elsewhere(&self) {
         let scope = self.scope;
+        let elsewhere = self.store.elsewhere();
+        let mut commits = elsewhere.commits.subscribe();
         loop {
             let readers = self.store.readers();
             let look = readers.watch(move |reader| Box::pin(queue::outlook(reader, scope)));
@@ -112,8 +146,11 @@ impl WaitSource for Wait<'_> {
             if looked.as_ref().is_ok_and(|outlook| self.concerns(*outlook)) {
                 return;
             }
-            SystemClock.sleep(self.store.poll_interval()).await;
-            // The next claim tells what is wrong, or that all is well again.
+            tokio::select! {
+                // Never an error: the sender lives as long as the store.
+                _ = commits.changed() => {}
+                () = elsewhere.look_out(self.store.queue(), self.store.poll_interval()) => {}
+            }
             if looked.is_err() {
                 return;
             }

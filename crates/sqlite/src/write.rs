@@ -28,7 +28,12 @@ pub(crate) enum Job {
     Claims(Vec<(ClaimRequest, Reply<Option<Claim>>)>),
     /// Any other write.
     Call(Call),
+    /// A look whether others committed: no write, and outside the batch's transaction.
+    DataVersion(Reply<DataVersion>),
 }
+
+/// What tells whether others committed: the number of the connection that writes, and the version that it sees.
+pub(crate) type DataVersion = (u64, i64);
 
 impl Job {
     pub(crate) fn claim(request: ClaimRequest, reply: Reply<Option<Claim>>) -> Self {
@@ -39,7 +44,12 @@ impl Job {
     pub(crate) async fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
         match self {
             Self::Call(call) => vec![call(turn).await],
-            Self::Claims(claims) => {
+            Self::DataVersion(reply) => {
+                vec![reply.hold(turn.map(|_| DataVersion::default()))]
+            }
+            Self::Claims(mut claims) => {
+                // Nobody would know of the task: it would be held until its lease runs out, if it had one.
+                claims.retain(|(_, reply)| !reply.is_unwanted());
                 let (requests, replies): (Vec<_>, Vec<_>) = claims.into_iter().unzip();
                 let claimed = match turn {
                     Ok(write) => claims::claim(write, &Vec::from_iter(&requests)).await,
@@ -66,7 +76,7 @@ pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
     let mut calls = Vec::new();
     for job in batch {
         match job {
-            Job::Call(call) => calls.push(Job::Call(call)),
+            Job::Call(_) | Job::DataVersion(_) => calls.push(job),
             Job::Claims(waiting) => {
                 for (request, reply) in waiting {
                     let takes = (request.run_id, request.max_attempts);

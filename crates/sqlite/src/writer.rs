@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use runstore_core::{Applied, Error, Result, WakeHub, Wakes};
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, query};
 use tokio::runtime::Runtime;
 
 use crate::SqliteOptions;
@@ -13,6 +13,7 @@ use crate::error::{self, engine};
 use crate::file::DatabaseFile;
 use crate::open::Opened;
 use crate::readers::IdleReaders;
+use crate::statement::value;
 use crate::write::{Job, Write, joined};
 
 /// What the thread of the queue owns. Dropped with the queue, it closes every connection of the store.
@@ -34,6 +35,7 @@ impl Writer {
             runtime: opened.runtime,
             side: WriteSide {
                 connection: Some(opened.connection),
+                generation: 0,
                 file: opened.file,
                 options,
                 hub,
@@ -63,6 +65,8 @@ struct WriteSide {
     /// `None` after a batch that failed: what is still open on its connection is not known, and closing
     /// it gives that up for certain.
     connection: Option<SqliteConnection>,
+    /// How many connections there were before this one.
+    generation: u64,
     file: DatabaseFile,
     options: SqliteOptions,
     /// Those who wait for a claim.
@@ -71,11 +75,12 @@ struct WriteSide {
 
 impl WriteSide {
     async fn apply(&mut self, batch: Vec<Job>) {
+        let batch = self.look(batch).await;
+        if batch.is_empty() {
+            return;
+        }
         let writes = batch.len();
-        let connection = match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => connect::writer(&self.options, &self.file).await,
-        };
+        let connection = self.take_connection().await;
         let (applied, committed) = match connection {
             Err(error) => (give_no_turn(batch, &error).await, Err(error)),
             Ok(mut connection) => {
@@ -91,6 +96,39 @@ impl WriteSide {
         for write in applied {
             write.answer(committed.clone());
         }
+    }
+
+    async fn take_connection(&mut self) -> Result<SqliteConnection> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        self.generation += 1;
+        connect::writer(&self.options, &self.file).await
+    }
+
+    /// Answers those of the batch who ask whether others committed, and leaves the writes.
+    async fn look(&mut self, batch: Vec<Job>) -> Vec<Job> {
+        let mut writes = Vec::with_capacity(batch.len());
+        for job in batch {
+            let Job::DataVersion(reply) = job else {
+                writes.push(job);
+                continue;
+            };
+            let version = match self.take_connection().await {
+                Err(error) => Err(error),
+                Ok(mut connection) => {
+                    let version = query("PRAGMA data_version");
+                    let version = value::<i64>(&mut connection, "data_version", version).await;
+                    // If the connection is broken, the next batch finds out.
+                    self.connection = Some(connection);
+                    version
+                }
+            };
+            let generation = self.generation;
+            let version = version.map(|version| (generation, version.unwrap_or_default()));
+            reply.hold(version).answer(Ok(()));
+        }
+        writes
     }
 
     async fn run(

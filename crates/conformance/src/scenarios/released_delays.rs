@@ -48,6 +48,29 @@ pub(crate) async fn a_delayed_task_is_passed_over_and_comes_back_to_its_place(
     check_run_unchanged(&*c.store, &there, other.id, "a release with a delay").await
 }
 
+pub(crate) async fn a_delay_is_kept_as_given_whatever_the_time_of_the_plan(
+    c: &mut Context<'_>,
+) -> Outcome {
+    let run = world::run(&*c.store).await?;
+    let planned = c.clock.now().saturating_add(10 * DELAY);
+    let draft = TaskDraft::new("t", "o").with_not_before(planned);
+    c.store.append_tasks(TaskPlan::new(run.id, [draft])).await?;
+    c.clock.set(planned);
+    let held = claim(&*c.store, request(run.id)).await?;
+    // With the clock set back, the delay is over before the time of the plan.
+    let now = planned.saturating_add_micros(-2 * micros(DELAY));
+    c.clock.set(now);
+    let released = release(&*c.store, &held, DELAY).await?;
+    check_eq!(
+        (released.delayed_until, released.not_before),
+        (Some(now.saturating_add(DELAY)), Some(planned)),
+        "the end of the delay and the time of the plan, which is the later"
+    );
+    check_nothing_claimable(&*c.store, run.id, "before the time of the plan").await?;
+    c.clock.set(planned);
+    claim(&*c.store, request(run.id)).await.map(|_| ())
+}
+
 pub(crate) async fn a_delay_goes_with_the_next_claim(c: &mut Context<'_>) -> Outcome {
     let (run_id, _) = delayed(&*c.store).await?;
     c.clock.advance_micros(micros(DELAY));

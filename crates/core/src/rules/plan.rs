@@ -20,12 +20,39 @@ pub(super) fn check(drafts: &[TaskDraft]) -> Result<()> {
     match cycle(&targets) {
         None => Ok(()),
         Some(cycle) => {
-            let names: Vec<String> = cycle.iter().map(|i| format!("drafts[{i}]")).collect();
-            let first = names.first().cloned().unwrap_or_default();
-            let problem = format!("lead back to itself: {}", names.join(" -> "));
-            Err(Error::invalid_input(format!("{first}.depends_on"), problem))
+            let first = cycle.first().copied().unwrap_or_default();
+            let problem = format!("lead back to itself: {}", path(&cycle));
+            Err(Error::invalid_input(
+                format!("drafts[{first}].depends_on"),
+                problem,
+            ))
         }
     }
+}
+
+/// The most drafts of a cycle that are named: from each of its ends half of them.
+const NAMED: usize = 20;
+
+/// The path of a cycle, with the middle of a long one left out.
+fn path(cycle: &[usize]) -> String {
+    let names = |part: &[usize]| {
+        let names: Vec<String> = part
+            .iter()
+            .map(|index| format!("drafts[{index}]"))
+            .collect();
+        names.join(" -> ")
+    };
+    if cycle.len() <= NAMED {
+        return names(cycle);
+    }
+    let (first, rest) = cycle.split_at(NAMED / 2);
+    let (between, last) = rest.split_at(rest.len() - NAMED / 2);
+    format!(
+        "{} -> {} more -> {}",
+        names(first),
+        between.len(),
+        names(last)
+    )
 }
 
 /// The tasks that a plan makes, at the positions from `first` on, with what they depend on by id.
@@ -223,6 +250,19 @@ mod tests {
         let (field, problem_) = problem(&[&[], &[0, 1]]).unwrap();
         assert_eq!(field, "drafts[1].depends_on");
         assert_eq!(problem_, "lead back to itself: drafts[1] -> drafts[1]");
+    }
+
+    #[test]
+    fn a_long_cycle_is_named_by_its_ends() {
+        let next: Vec<[usize; 1]> = (0..100).map(|index| [(index + 1) % 100]).collect();
+        let ring: Vec<&[usize]> = next.iter().map(<[usize; 1]>::as_slice).collect();
+        let (field, problem) = problem(&ring).unwrap();
+        assert_eq!(field, "drafts[0].depends_on");
+        assert!(
+            problem.contains("drafts[9] -> 81 more -> drafts[91]"),
+            "{problem}"
+        );
+        assert!(problem.ends_with("drafts[99] -> drafts[0]"), "{problem}");
     }
 
     #[test]

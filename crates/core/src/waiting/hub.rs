@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::rules::schedule::Place;
-use crate::{RunId, Timestamp};
+use crate::{Claim, RunId, Timestamp};
 
 /// What a write changed for those who wait for a claim: collected while it is applied, told to the
 /// [`WakeHub`] once it is committed.
@@ -248,9 +248,13 @@ impl WaiterPlace<'_> {
         self.looking_for = woken_for.flatten().or(self.looking_for);
     }
 
-    /// Ends a look that was answered, whether by a task or by none.
-    pub(super) fn end_look(&mut self) {
-        self.looking_for = None;
+    /// Ends a look that was answered. A task of another run than the one that it was about leaves that one's
+    /// for others to take.
+    pub(super) fn end_look(&mut self, claim: Option<&Claim>) {
+        let is_settled = |run_id| claim.is_none_or(|claim| claim.task.run_id == run_id);
+        if self.looking_for.is_none_or(is_settled) {
+            self.looking_for = None;
+        }
     }
 
     /// Whether it is the first of its scope.

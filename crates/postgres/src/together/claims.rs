@@ -117,6 +117,8 @@ fn answers(
 impl Together for OfRun {
     type Output = Vec<Claim>;
 
+    const IS_FOR_ITS_CALLER: bool = true;
+
     fn calls(&self) -> usize {
         self.1 as usize
     }
@@ -149,6 +151,8 @@ impl Together for OfRun {
 
 impl Together for OfAnyRun {
     type Output = Vec<Claim>;
+
+    const IS_FOR_ITS_CALLER: bool = true;
 
     fn calls(&self) -> usize {
         self.1 as usize

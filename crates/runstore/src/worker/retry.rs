@@ -26,7 +26,7 @@ impl Retries {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut give_up = None;
+        let mut first_failure = None;
         let mut failures = 0;
         loop {
             let error = match call().await {
@@ -36,8 +36,8 @@ impl Retries {
             failures += 1;
             let delay = self.backoff.delay(failures);
             // Counted from the first failure: a call may have waited for long before it.
-            let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.patience);
-            if Instant::now() + delay > give_up {
+            let since = *first_failure.get_or_insert_with(Instant::now);
+            if since.elapsed().saturating_add(delay) > self.patience {
                 return Err(error);
             }
             told(&error, failures);

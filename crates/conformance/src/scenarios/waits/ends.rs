@@ -145,6 +145,23 @@ pub(crate) async fn a_wait_for_a_run_that_is_deleted_ends_as_unknown(
     Ok(())
 }
 
+pub(crate) async fn a_wait_for_a_run_that_another_handle_deletes_ends_as_unknown(
+    c: &mut Context<'_>,
+) -> Outcome {
+    let waits = Waits::on(c).await?;
+    let other = c.second_handle().await?;
+    let (run, _) = world::claimed(&*c.store).await?;
+    let waiter = waits.begin(ClaimRequest::of_run(run.id), LONG).await?;
+    other.delete_run(run.id).await?;
+    let what = "a wait for a task of a run that was deleted by another handle";
+    check_refused!(
+        waits.answer(waiter, what).await?,
+        Error::NotFound { kind: RecordKind::Run, id } if id == run.id.as_uuid(),
+        "{what}"
+    );
+    Ok(())
+}
+
 pub(crate) async fn closing_the_store_ends_every_wait(c: &mut Context<'_>) -> Outcome {
     let waits = Waits::on(c).await?;
     let (run, _) = world::claimed(&*c.store).await?;

@@ -279,6 +279,43 @@ pub(crate) async fn what_a_dropped_wait_was_to_look_for_is_looked_for_by_another
     Ok(())
 }
 
+pub(crate) async fn a_task_that_was_left_for_another_is_given_to_who_waits_for_it(
+    c: &mut Context<'_>,
+) -> Outcome {
+    let waits = Waits::on(c).await?;
+    let (first, second) = (
+        world::run(&*c.store).await?.id,
+        world::run(&*c.store).await?.id,
+    );
+    let of_any = waits.begin(ClaimRequest::of_any_run(), LONG).await?;
+    let mut of_second = waits.begin(ClaimRequest::of_run(second), LONG).await?;
+    let of_first = waits.begin(ClaimRequest::of_run(first), LONG).await?;
+    // The wait for any run is the longest, and is woken for the first task; until it looks there is a second
+    // one, which comes before it.
+    let left = add(&*c.store, first).await?;
+    let draft = TaskDraft::new("sooner", "o").with_priority(5);
+    let plan = TaskPlan::new(second, [draft]);
+    let sooner = world::first(c.store.append_tasks(plan).await?)?;
+    let claim = waits
+        .claimed(of_any, "a wait for a task of any run")
+        .await?;
+    if claim.task.id == sooner.id {
+        let what = "a wait for the run of a task that another wait was woken for and left";
+        let given = waits.claimed(of_first, what).await?;
+        check_eq!(given.task.id, left.id, "the task that {what} ended with");
+        return waits
+            .check_waits(&mut of_second, "a wait for the run whose task was taken")
+            .await;
+    }
+    // A store that is quick gave the first task away before there was a second.
+    check_eq!(
+        claim.task.id,
+        left.id,
+        "the task that a wait for any run ended with"
+    );
+    Ok(())
+}
+
 pub(crate) async fn waits_at_once_share_what_is_planned_at_once(c: &mut Context<'_>) -> Outcome {
     const EACH: usize = 4;
     let waits = Waits::on(c).await?;

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, select_all};
 use runstore_core::{Claim, ClaimRequest, Result, RunId, SaveAgentState, Store};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::check::{Outcome, Stop};
+use crate::check::{Outcome, Stop, check};
 use crate::context::Context;
 use crate::world;
 
@@ -81,6 +81,17 @@ async fn step<F: Future + ?Sized>(mut call: Pin<&mut F>) -> Option<F::Output> {
     .await
 }
 
+/// Polls a wait once, which must not end it. `what` says where.
+async fn check_goes_on(waiter: &mut Waiter, what: &str) -> Outcome {
+    match step(Pin::new(waiter)).await {
+        Some(answer) => Err(Stop::failed(format_args!(
+            "{what} must go on, but was answered {:?}",
+            answer?
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Waits on one store.
 pub(super) struct Waits<'c, 'h> {
     c: &'c Context<'h>,
@@ -115,8 +126,18 @@ impl<'c, 'h> Waits<'c, 'h> {
 
     /// Begins a wait on the first handle that must not be over at once.
     pub(super) async fn begin(&self, request: ClaimRequest, timeout: Duration) -> Outcome<Waiter> {
-        let mut waiter = Waiter::begin(&self.c.store, request, timeout).await;
+        let mut waiter = Waiter::begin(&self.c.store, request.clone(), timeout).await;
         let what = "a wait where nothing is claimable";
+        // The same claims beside it, that find nothing: a look of the wait that takes its time, as the first
+        // ones on a connection may, is over when they are.
+        for _ in 0..ROUNDS {
+            check_goes_on(&mut waiter, what).await?;
+            let found = self.c.store.claim_next_task(request.clone()).await?;
+            check!(
+                found.is_none(),
+                "a claim of what {what} waits for found {found:?}"
+            );
+        }
         self.check_waits(&mut waiter, what).await?;
         Ok(waiter)
     }
@@ -147,12 +168,7 @@ impl<'c, 'h> Waits<'c, 'h> {
     pub(super) async fn check_waits(&self, waiter: &mut Waiter, what: &str) -> Outcome {
         for _ in 0..ROUNDS {
             self.go_around().await?;
-            if let Some(answer) = step(Pin::new(&mut *waiter)).await {
-                return Err(Stop::failed(format_args!(
-                    "{what} must go on, but was answered {:?}",
-                    answer?
-                )));
-            }
+            check_goes_on(waiter, what).await?;
         }
         Ok(())
     }

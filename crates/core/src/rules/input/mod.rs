@@ -13,10 +13,10 @@ use crate::limits::{
 };
 use crate::{
     AbandonTask, ArtifactDraft, AttemptReport, BlockTask, Change, ClaimRequest, CompleteTask,
-    Error, EventDraft, FinishOutcome, FinishReport, Heartbeat, ListApprovals, ListArtifacts,
-    ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval, NewArtifact,
-    NewAttempt, NewCheckpoint, NewEvent, NewRun, PageRequest, Result, RunUpdate, SaveAgentState,
-    SnapshotRequest, TaskDraft, TaskPlan,
+    Dependency, Error, EventDraft, FinishOutcome, FinishReport, Heartbeat, ListApprovals,
+    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval,
+    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, PageRequest, Result, RunUpdate,
+    SaveAgentState, SnapshotRequest, TaskDraft, TaskPlan,
 };
 
 use self::record::Record;
@@ -97,6 +97,11 @@ fn draft(path: &str, draft: &TaskDraft) -> Result<()> {
             draft.depends_on.len(),
             MAX_DEPENDENCIES,
         )?;
+    }
+    for (number, dependency) in draft.depends_on.iter().enumerate() {
+        if let Dependency::Key(key) = dependency {
+            check_word(&field(&format!("depends_on[{number}]")), key)?;
+        }
     }
     if draft.max_attempts == Some(0) {
         check_max_attempts(&field("max_attempts"), draft.max_attempts)?;
