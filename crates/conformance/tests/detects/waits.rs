@@ -278,4 +278,12 @@ faults! {
             }
         }
     }
+
+    a_wait_looks_at_no_bound_of_its_claim [G8] {
+        async fn claim_or_wait(&self, inner: &MemoryStore, mut request: ClaimRequest, timeout: Duration) -> Given {
+            request.worker = request.worker.filter(|worker| worker.len() <= limits::MAX_WORD_BYTES);
+            request.max_attempts = request.max_attempts.filter(|most| *most > 0);
+            inner.claim_or_wait(request, timeout).await
+        }
+    }
 }
