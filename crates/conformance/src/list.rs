@@ -276,12 +276,16 @@ scenario_list! { $
         what_ran_out_is_claimed_with_others_and_from_any_run [C1 C7 C10],
         a_clock_that_runs_back_gives_a_lease_its_time_again [C7],
         each_lease_runs_out_by_itself [C7],
-        what_ran_out_waits_for_what_it_depends_on [C1 C7 C9],
+        what_ran_out_waits_for_what_it_depends_on [C1 C7 C9 T7],
+        what_ran_out_is_claimed_by_its_place_and_not_by_its_end [C1 C7 C10],
+        a_takeover_leaves_the_other_claims [C1 C4 C7],
+        a_lease_that_was_seen_to_end_goes_on_when_the_clock_runs_back [C7 T7],
     }
     takeovers {
         a_holder_can_report_after_its_lease_ran_out [C3 C4 C5 C7],
         a_token_is_stale_once_its_task_was_taken_over [C3 C4 C7],
         a_report_repeated_after_a_takeover_changes_nothing [C5],
+        a_lease_is_forgotten_with_its_claim [C1 C7 C9 T4 T7],
         worker_and_lease_go_with_the_claim [T4 G5],
         a_resume_requeues_whatever_the_leases [T5],
     }
@@ -313,6 +317,7 @@ scenario_list! { $
         a_claim_that_finds_nothing_else_is_none_and_blocks_all_the_same [C8 C9],
         a_batch_goes_on_until_it_is_full [C8 C10],
         a_claim_of_any_run_tells_each_run_of_its_own [C8 C10],
+        a_claim_does_not_come_to_what_still_waits [C8 C9],
     }
     attempt_bounds {
         a_claims_own_bound_holds_for_that_claim_alone [C8],
@@ -321,6 +326,7 @@ scenario_list! { $
     }
     attempts_back {
         a_release_of_the_last_attempt_blocks [C8 C5 T4],
+        a_refused_report_of_the_last_attempt_changes_nothing [C8 C5 G1 G9],
         a_requeue_of_used_up_attempts_blocks_instead [C8 T6],
         a_resume_blocks_used_up_attempts_and_does_not_count_them [C8 T5],
         a_requeue_of_expired_blocks_used_up_attempts_and_does_not_count_them [C8 T7],
@@ -350,6 +356,11 @@ scenario_list! { $
         each_delay_is_over_by_itself [C5 C9 G2],
         the_later_of_delay_and_planned_time_counts [C9],
     }
+    kinds_of_claims {
+        a_lease_ends_alike_for_every_kind [C1 C7 C10],
+        a_delay_is_over_alike_for_every_kind [C5 C9 C10],
+        attempts_end_alike_for_every_kind [C8 C10],
+    }
     lease_bounds {
         a_lease_is_from_a_microsecond_to_365_days [G8 C7],
         a_heartbeat_is_for_a_microsecond_to_365_days [G8 C7],
@@ -362,6 +373,7 @@ scenario_list! { $
         what_ran_out_is_taken_over_by_exactly_one [C2 C7 G3],
         a_report_beside_a_takeover_is_kept_or_stale [C4 C5 G1 G3],
         a_heartbeat_beside_a_requeue_is_done_or_stale [C4 C7 G3],
+        a_heartbeat_beside_another_claim_leaves_its_lease [C4 C7 G3],
         requeues_of_what_expired_share_the_tasks_among_them [T7 G1 G3],
         used_up_attempts_are_found_once_by_claims_at_once [C2 C8 G3 J1],
     }
@@ -517,6 +529,7 @@ scenario_list! { $
         a_task_that_becomes_due_ends_the_wait_at_that_instant [C5 C7 C9 C11],
         a_task_that_is_due_sooner_ends_the_wait_sooner [C9 C10 C11],
         a_lease_that_is_extended_is_waited_for_to_its_new_end [C7 C11],
+        who_had_to_wait_gets_what_the_request_says [C1 C7 C11],
         what_is_no_longer_due_ends_no_wait [C11 T4],
         a_task_is_due_at_its_time_though_the_clock_ran_back [C9 C11],
         what_was_due_before_a_reopen_is_waited_for [C5 C7 C9 C11 G5],
