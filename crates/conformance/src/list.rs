@@ -285,8 +285,8 @@ scenario_list! { $
         a_holder_can_report_after_its_lease_ran_out [C3 C4 C5 C7],
         a_token_is_stale_once_its_task_was_taken_over [C3 C4 C7],
         a_report_repeated_after_a_takeover_changes_nothing [C5],
-        a_lease_is_forgotten_with_its_claim [C1 C7 C9 T4 T7],
-        worker_and_lease_go_with_the_claim [T4 G5],
+        a_lease_is_forgotten_with_its_claim [C1 C6 C7 C9 T4 T7],
+        worker_and_lease_go_with_the_claim [T4 G5 C6],
         a_resume_requeues_whatever_the_leases [T5],
     }
     heartbeats {
@@ -318,6 +318,7 @@ scenario_list! { $
         a_batch_goes_on_until_it_is_full [C8 C10],
         a_claim_of_any_run_tells_each_run_of_its_own [C8 C10],
         a_claim_does_not_come_to_what_still_waits [C8 C9],
+        what_a_claim_blocked_in_vain_is_there_after_a_kill [C8 G2],
     }
     attempt_bounds {
         a_claims_own_bound_holds_for_that_claim_alone [C8],
@@ -529,7 +530,7 @@ scenario_list! { $
         a_task_that_becomes_due_ends_the_wait_at_that_instant [C5 C7 C9 C11],
         a_task_that_is_due_sooner_ends_the_wait_sooner [C9 C10 C11],
         a_lease_that_is_extended_is_waited_for_to_its_new_end [C7 C11],
-        who_had_to_wait_gets_what_the_request_says [C1 C7 C11],
+        who_had_to_wait_gets_what_the_request_says [C1 C7 C8 C11],
         what_is_no_longer_due_ends_no_wait [C11 T4],
         a_task_is_due_at_its_time_though_the_clock_ran_back [C9 C11],
         what_was_due_before_a_reopen_is_waited_for [C5 C7 C9 C11 G5],
@@ -620,6 +621,7 @@ scenario_list! { $
         a_snapshot_of_a_new_run_has_its_first_event_only [S1 S3],
         a_snapshot_follows_every_change_of_a_task [S1 S3],
         a_snapshot_follows_every_call_that_writes [S1 G3],
+        a_snapshot_follows_leases_delays_and_bounds [S1 S3 C7 C8 T5 T7],
     }
     order {
         runs_are_listed_newest_first_whatever_the_clock_says [G6 R2],

@@ -348,3 +348,21 @@ pub(crate) async fn a_claim_does_not_come_to_what_still_waits(c: &mut Context<'_
     }
     Ok(())
 }
+
+pub(crate) async fn what_a_claim_blocked_in_vain_is_there_after_a_kill(
+    c: &mut Context<'_>,
+) -> Outcome {
+    for way in Way::ALL {
+        let (run, _) = bounded(&*c.store, &[Some(1)]).await?;
+        let held = claim(&*c.store, request(run.id)).await?.task;
+        c.clock.advance_micros(micros(LEASE));
+        let none = way.claim(&*c.store, ClaimRequest::of_run(run.id)).await?;
+        check_eq!(none, None, "{way:?} where all attempts are used up");
+        c.kill().await?;
+        let what = "a task that a claim blocked in vain, after a kill";
+        check_task(&*c.store, &used_up(&held, c.clock.now()), what).await?;
+        let ends = vec![end_of(&held, 1)];
+        check_new_events(c, run.id, 1, ends, "a claim in vain, after a kill").await?;
+    }
+    Ok(())
+}

@@ -68,6 +68,14 @@ macro_rules! calls {
                 checkpoint
             }
 
+            fn view_reason(&self, reason: WaitingReason) -> WaitingReason {
+                reason
+            }
+
+            fn view_error(&self, error: Error) -> Error {
+                error
+            }
+
             $(
                 async fn $method(&self, inner: &MemoryStore, $($param: $type),+) -> Result<$answer> {
                     inner.$method($($param),+).await
@@ -87,8 +95,11 @@ macro_rules! calls {
 
             $(
                 async fn $method(&self, $($param: $type),+) -> Result<$answer> {
-                    let answer = self.fault.$method(&self.inner, $($param),+).await?;
-                    Ok(answer.viewed(&*self.fault))
+                    let fault = &*self.fault;
+                    match fault.$method(&self.inner, $($param),+).await {
+                        Ok(answer) => Ok(answer.viewed(fault)),
+                        Err(error) => Err(fault.view_error(error)),
+                    }
                 }
             )+
         }
@@ -140,6 +151,29 @@ calls! {
     snapshot(request: SnapshotRequest) -> RunSnapshot;
 }
 
+tokio::task_local! {
+    static SHIFT: i64;
+}
+
+/// Makes a call as if the clock showed a time so many microseconds later.
+pub(crate) async fn shifted<T>(micros: i64, call: impl Future<Output = T>) -> T {
+    SHIFT.scope(micros, call).await
+}
+
+#[derive(Debug)]
+struct ShiftedClock(Arc<dyn Clock>);
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let shift = SHIFT.try_with(|micros| *micros).unwrap_or_default();
+        self.0.now().saturating_add_micros(shift)
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.0.sleep(duration)
+    }
+}
+
 /// A store in memory with a fault.
 pub(crate) struct Broken<F> {
     inner: MemoryStore,
@@ -164,6 +198,7 @@ impl<F: Fault> Harness for Faulty<F> {
     }
 
     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>> {
+        let clock = Arc::new(ShiftedClock(clock));
         let inner = MemoryStore::open(MemoryOptions::new().with_clock(clock));
         let fault = Arc::new((self.make)());
         Ok(Box::new(FaultyFixture { inner, fault }))

@@ -4,6 +4,7 @@
 
 use runstore_conformance::{Clause, Filter, Harness, run_all, scenarios};
 
+mod by_hand;
 mod fault;
 mod view;
 
@@ -46,19 +47,34 @@ macro_rules! faults {
 }
 
 mod answers;
+mod attempts;
+mod attempts_back;
+mod attempts_requeued;
 mod bounds;
 mod claims;
+mod expired;
 mod faithful;
 mod general;
+mod heartbeats;
 mod journal;
+mod kept_too_long;
+mod kinds;
+mod late_heartbeats;
+mod late_reports;
+mod lease_ends;
+mod lease_records;
+mod leases;
 mod left_alone;
 mod many;
 mod parts;
+mod releases;
 mod retry;
 mod runs;
 mod snapshot;
 mod sound;
+mod takeovers;
 mod tasks;
+mod used_up;
 
 /// Runs a future as the suite wants it, on several threads.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -113,7 +129,22 @@ fn every_clause_has_a_store_that_breaks_it() {
         claims::FAULTS,
         journal::FAULTS,
         snapshot::FAULTS,
+        leases::FAULTS,
+        lease_ends::FAULTS,
+        lease_records::FAULTS,
+        heartbeats::FAULTS,
+        late_heartbeats::FAULTS,
+        takeovers::FAULTS,
+        late_reports::FAULTS,
+        expired::FAULTS,
+        releases::FAULTS,
+        kept_too_long::FAULTS,
+        attempts::FAULTS,
+        used_up::FAULTS,
+        attempts_back::FAULTS,
+        attempts_requeued::FAULTS,
     ];
+    let groups = [&groups, kinds::FAULTS].concat();
     for clause in Clause::ALL {
         let breaks = |(_, clauses): &&(&str, &[Clause])| clauses.contains(clause);
         assert!(

@@ -182,6 +182,27 @@ pub(crate) async fn who_had_to_wait_gets_what_the_request_says(c: &mut Context<'
             c.store.delete_run(run_id).await?;
         }
     }
+    // Its bound is kept to after the wait as before it.
+    for of_any_run in [false, true] {
+        let run_id = world::run(&*c.store).await?.id;
+        let at = c.clock.now().saturating_add(HOUR);
+        let due = Until::ReleaseDelay.make(c, run_id, at).await?;
+        let request = match of_any_run {
+            true => ClaimRequest::of_any_run(),
+            false => ClaimRequest::of_run(run_id),
+        };
+        let mut waiter = waits.begin(request.with_max_attempts(1), LONG).await?;
+        c.clock.set(at);
+        let what = "a wait whose bound is reached by what is due";
+        waits.check_waits(&mut waiter, what).await?;
+        let plan = TaskPlan::new(run_id, [TaskDraft::new("new", "o")]);
+        let new = world::first(c.store.append_tasks(plan).await?)?;
+        let claim = waits.claimed(waiter, what).await?;
+        check_eq!(claim.task.id, new.id, "the task that {what} ended with");
+        let status = c.store.get_task(due.id).await?.status;
+        check_eq!(status, TaskStatus::Blocked, "the task that was due");
+        c.store.delete_run(run_id).await?;
+    }
     Ok(())
 }
 
