@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 
 use crate::check::{Outcome, check};
 
+/// The fields of a dumped run that tell of its tasks as they stand. The rest is the run itself, its agents
+/// and its journal.
+pub(crate) const OF_TASKS: [&str; 4] = ["tasks", "tasksById", "waitingReasons", "snapshot"];
+
 /// All that can be read of a store, by every call that reads. Why a task waits follows from the time too:
 /// two dumps between which a lease ran out or a task became due differ there and nowhere else.
 #[derive(Debug, Clone)]

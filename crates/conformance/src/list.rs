@@ -283,13 +283,17 @@ scenario_list! { $
         what_ran_out_is_claimed_with_others_and_from_any_run [C1 C7 C10],
         a_clock_that_runs_back_gives_a_lease_its_time_again [C7],
         each_lease_runs_out_by_itself [C7],
-        what_ran_out_waits_for_what_it_depends_on [C1 C7 C9],
+        what_ran_out_waits_for_what_it_depends_on [C1 C7 C9 T7],
+        what_ran_out_is_claimed_by_its_place_and_not_by_its_end [C1 C7 C10],
+        a_takeover_leaves_the_other_claims [C1 C4 C7],
+        a_lease_that_was_seen_to_end_goes_on_when_the_clock_runs_back [C7 T7],
     }
     takeovers {
         a_holder_can_report_after_its_lease_ran_out [C3 C4 C5 C7],
         a_token_is_stale_once_its_task_was_taken_over [C3 C4 C7],
         a_report_repeated_after_a_takeover_changes_nothing [C5],
-        worker_and_lease_go_with_the_claim [T4 G5],
+        a_lease_is_forgotten_with_its_claim [C1 C6 C7 C9 T4 T7],
+        worker_and_lease_go_with_the_claim [T4 G5 C6],
         a_resume_requeues_whatever_the_leases [T5],
     }
     heartbeats {
@@ -320,6 +324,8 @@ scenario_list! { $
         a_claim_that_finds_nothing_else_is_none_and_blocks_all_the_same [C8 C9],
         a_batch_goes_on_until_it_is_full [C8 C10],
         a_claim_of_any_run_tells_each_run_of_its_own [C8 C10],
+        a_claim_does_not_come_to_what_still_waits [C8 C9],
+        what_a_claim_blocked_in_vain_is_there_after_a_kill [C8 G2],
     }
     attempt_bounds {
         a_claims_own_bound_holds_for_that_claim_alone [C8],
@@ -328,6 +334,7 @@ scenario_list! { $
     }
     attempts_back {
         a_release_of_the_last_attempt_blocks [C8 C5 T4],
+        a_refused_report_of_the_last_attempt_changes_nothing [C8 C5 G1 G9],
         a_requeue_of_used_up_attempts_blocks_instead [C8 T6],
         a_resume_blocks_used_up_attempts_and_does_not_count_them [C8 T5],
         a_requeue_of_expired_blocks_used_up_attempts_and_does_not_count_them [C8 T7],
@@ -358,6 +365,11 @@ scenario_list! { $
         each_delay_is_over_by_itself [C5 C9 G2],
         the_later_of_delay_and_planned_time_counts [C9],
     }
+    kinds_of_claims {
+        a_lease_ends_alike_for_every_kind [C1 C7 C10],
+        a_delay_is_over_alike_for_every_kind [C5 C9 C10],
+        attempts_end_alike_for_every_kind [C8 C10],
+    }
     lease_bounds {
         a_lease_is_from_a_microsecond_to_365_days [G8 C7],
         a_heartbeat_is_for_a_microsecond_to_365_days [G8 C7],
@@ -370,6 +382,7 @@ scenario_list! { $
         what_ran_out_is_taken_over_by_exactly_one [C2 C7 G3],
         a_report_beside_a_takeover_is_kept_or_stale [C4 C5 G1 G3],
         a_heartbeat_beside_a_requeue_is_done_or_stale [C4 C7 G3],
+        a_heartbeat_beside_another_claim_leaves_its_lease [C4 C7 G3],
         requeues_of_what_expired_share_the_tasks_among_them [T7 G1 G3],
         used_up_attempts_are_found_once_by_claims_at_once [C2 C8 G3 J1],
     }
@@ -530,6 +543,7 @@ scenario_list! { $
         a_task_with_two_times_ends_the_wait_at_the_later [C5 C9 C11],
         of_tasks_that_become_due_the_sooner_ends_the_wait_whatever_its_priority [C9 C11],
         a_lease_that_is_extended_is_waited_for_to_its_new_end [C7 C11],
+        who_had_to_wait_gets_what_the_request_says [C1 C7 C8 C11],
         what_is_no_longer_due_ends_no_wait [C11 T4],
         a_task_is_due_at_its_time_though_the_clock_ran_back [C9 C11],
         what_was_due_before_a_reopen_is_waited_for [C5 C7 C9 C11 G5],
@@ -626,6 +640,7 @@ scenario_list! { $
         a_snapshot_of_a_new_run_has_its_first_event_only [S1 S3],
         a_snapshot_follows_every_change_of_a_task [S1 S3],
         a_snapshot_follows_every_call_that_writes [S1 G3],
+        a_snapshot_follows_leases_delays_and_bounds [S1 S3 C7 C8 T5 T7],
     }
     order {
         runs_are_listed_newest_first_whatever_the_clock_says [G6 R2],

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runstore_core::{Cause, Error, Outcome, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
@@ -47,8 +47,24 @@ impl Background {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        self.run_holding((), work).await
+    }
+
+    /// Carries out a piece of work and waits for it; what is held is dropped once its end was told. Dropped, the
+    /// work goes on.
+    pub(crate) async fn run_holding<T: Send + 'static>(
+        &self,
+        held: impl Send + 'static,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let Some(runtime) = &self.runtime else {
             return Err(crate::error::closed());
+        };
+        let (answer, answered) = oneshot::channel();
+        let work = async move {
+            // A caller that is gone does not want the answer.
+            drop(answer.send(work.await));
+            drop(held);
         };
         let handle = match *self.orphans.borrow() {
             0 => runtime.spawn(work),
@@ -66,12 +82,13 @@ impl Background {
             runtime: runtime.handle().clone(),
             orphans: &self.orphans,
         };
-        let done = match &mut call.work {
-            Some(work) => work.await,
-            None => return Err(crate::error::closed()),
-        };
-        call.work = None;
-        done.unwrap_or_else(|error| Err(given_up(Some(error))))
+        let done = answered.await;
+        let work = call.work.take();
+        match (done, work) {
+            (Ok(done), _) => done,
+            (Err(_), Some(work)) => Err(given_up(work.await.err())),
+            (Err(_), None) => Err(given_up(None)),
+        }
     }
 
     /// Starts a piece of work that nobody waits for.
@@ -101,13 +118,13 @@ pub(crate) fn given_up(error: Option<JoinError>) -> Error {
 }
 
 /// A call that somebody waits for. Dropped before its work is done, it leaves an orphan.
-struct Call<'b, T: Send + 'static> {
-    work: Option<JoinHandle<Result<T>>>,
+struct Call<'b> {
+    work: Option<JoinHandle<()>>,
     runtime: Handle,
     orphans: &'b watch::Sender<usize>,
 }
 
-impl<T: Send + 'static> Drop for Call<'_, T> {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
         if work.is_finished() {

@@ -21,6 +21,7 @@ mod statement;
 mod store;
 mod tasks;
 mod together;
+mod under_way;
 mod waiting;
 mod write;
 

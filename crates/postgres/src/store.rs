@@ -6,17 +6,18 @@ use runstore_core::rules::input::{Input, check_claims, check_limit, check_timeou
 use runstore_core::rules::runs as run_rules;
 use runstore_core::{
     AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
-    Claim, ClaimRequest, ClaimToken, CompleteTask, Event, FinishReport, Heartbeat, ListApprovals,
-    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks, NewApproval,
-    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result, Run, RunId,
-    RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task, TaskAttempt,
-    TaskId, TaskPlan, Timestamp, WaitingReason, claim_or_wait,
+    Claim, ClaimRequest, ClaimToken, CompleteTask, Error, Event, FinishReport, Heartbeat,
+    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns, ListTasks,
+    NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result, Run,
+    RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task,
+    TaskAttempt, TaskId, TaskPlan, Timestamp, WaitingReason, claim_or_wait,
 };
 use tokio::sync::watch;
 
 use crate::background::{Background, given_up};
 use crate::shared::{Reading, Shared, Writing};
 use crate::together::{Ending, Lane, OfAnyRun, OfRun, Ticket, Together};
+use crate::under_way::UnderWay;
 use crate::waiting::{self, Wait};
 use crate::write::{Kind, Turn};
 use crate::{PostgresOptions, journal, open, plans, runs, snapshot, tasks};
@@ -35,6 +36,8 @@ pub struct PostgresStore {
 struct Inner {
     shared: Arc<Shared>,
     lanes: Arc<Lanes>,
+    /// The claims that are under way.
+    claims: UnderWay,
     background: Background,
     /// Told that the store is closed: the connection that listens ends.
     closing: watch::Sender<bool>,
@@ -85,6 +88,7 @@ impl PostgresStore {
             inner: Arc::new(Inner {
                 shared,
                 lanes,
+                claims: UnderWay::default(),
                 background,
                 closing,
             }),
@@ -134,6 +138,15 @@ impl PostgresStore {
         lane: fn(&Lanes) -> &Lane<C>,
         call: C,
     ) -> Result<C::Output> {
+        self.together_holding((), lane, call).await
+    }
+
+    async fn together_holding<C: Together>(
+        &self,
+        held: impl Send + 'static,
+        lane: fn(&Lanes) -> &Lane<C>,
+        call: C,
+    ) -> Result<C::Output> {
         let shared = Arc::clone(&self.inner.shared);
         let lanes = Arc::clone(&self.inner.lanes);
         // Held here and not by the work, which goes on when this call is dropped.
@@ -146,20 +159,23 @@ impl PostgresStore {
             }
             answered.await.unwrap_or_else(|_| Err(given_up(None)))
         };
-        let answer = self.inner.background.run(work).await;
+        let answer = self.inner.background.run_holding(held, work).await;
         drop(ticket);
         answer
     }
 
     async fn claimed(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
+        let entered = self.inner.claims.enter();
         match request.run_id {
             Some(_) => {
-                self.together(|lanes| &lanes.claims, OfRun(request, limit))
+                let call = OfRun(request, limit);
+                self.together_holding(entered, |lanes| &lanes.claims, call)
                     .await
             }
             None => {
                 let call = OfAnyRun(request, limit);
-                self.together(|lanes| &lanes.claims_of_any_run, call).await
+                self.together_holding(entered, |lanes| &lanes.claims_of_any_run, call)
+                    .await
             }
         }
     }
@@ -371,7 +387,13 @@ impl Store for PostgresStore {
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<Option<Timestamp>> {
         beat.check()?;
-        self.together(|lanes| &lanes.heartbeats, beat).await
+        let beaten = self.together(|lanes| &lanes.heartbeats, beat).await;
+        if let Err(Error::StaleClaim { .. } | Error::NotFound { .. }) = &beaten {
+            // Claims and heartbeats reach the server side by side. Whoever asks for a claim that is nobody's wants
+            // to know whether another call of its own has claimed: that call is told first.
+            self.inner.claims.settled().await;
+        }
+        beaten
     }
 
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {

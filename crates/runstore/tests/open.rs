@@ -21,25 +21,21 @@ async fn refusal(url: &str) -> String {
     feature = "redb",
     feature = "sqlite"
 ))]
+mod support;
+
+#[cfg(any(
+    feature = "memory",
+    feature = "postgres",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod compiled_in {
     use std::sync::Arc;
 
     use runstore::{ManualClock, NewRun, Store, Timestamp, open_with_clock};
 
+    use super::support::url;
     use super::*;
-
-    fn url(backend: &str, directory: &tempfile::TempDir) -> String {
-        match backend {
-            "memory" => "memory:".to_owned(),
-            "postgres" => {
-                let server = runstore_postgres_testing::url().unwrap();
-                let schema = directory.path().file_name().unwrap().to_str().unwrap();
-                let schema = schema.trim_start_matches('.').to_lowercase();
-                format!("{server}?schema=test_{schema}")
-            }
-            file => format!("{file}:{}", directory.path().join("runs").display()),
-        }
-    }
 
     #[tokio::test]
     async fn every_backend_that_is_compiled_in_opens_under_its_own_name() {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runstore_core::rules::create;
 use runstore_core::{
-    AbandonTask, ArtifactDraft, BlockTask, ClaimRequest, Clock, CompleteTask, EventDraft,
-    FinishReport, ListArtifacts, Task, TaskStatus,
+    AbandonTask, ArtifactDraft, AttemptId, AttemptReport, BlockTask, ClaimRequest, Clock,
+    CompleteTask, Error, EventDraft, FinishReport, ListArtifacts, NewArtifact, NewAttempt,
+    NewEvent, RecordKind, Task, TaskStatus, Uuid,
 };
 use serde_json::json;
 
+use crate::calls::{call, check_each_refused};
 use crate::check::{Outcome, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
@@ -29,7 +32,11 @@ pub(crate) async fn a_release_of_the_last_attempt_blocks(c: &mut Context<'_>) ->
         let (token, run_id) = (held.token(), held.task.run_id);
         let events = count_events(&*c.store, run_id).await?;
         c.clock.advance_micros(1_001);
-        let mut report = report;
+        let tried = AttemptReport::new("failed", "gave up")
+            .with_id(AttemptId::generate())
+            .with_blocker_signature("what it met")
+            .with_result(json!({"exit": 1}));
+        let mut report = report.with_attempt(tried.clone());
         for kind in ["first", "second"] {
             report = report
                 .with_event(EventDraft::new("system", kind, "m").with_payload(json!({"at": kind})))
@@ -54,10 +61,10 @@ pub(crate) async fn a_release_of_the_last_attempt_blocks(c: &mut Context<'_>) ->
             .chain([end_of(&held.task, 2)])
             .collect();
         check_new_events(c, run_id, events, all, "a release of the last attempt").await?;
-        let latest = c.store.latest_attempt(task.id).await?;
+        let attempt = create::attempt(run_id, task.id, 2, tried, c.clock.now());
         check_eq!(
-            latest.map(|attempt| (attempt.attempt_number, attempt.summary)),
-            Some((2, "gave up".to_owned())),
+            c.store.latest_attempt(task.id).await?,
+            Some(attempt),
             "the record of the last attempt"
         );
         let artifacts = c.store.list_artifacts(ListArtifacts::new(run_id)).await?;
@@ -79,6 +86,56 @@ pub(crate) async fn a_release_of_the_last_attempt_blocks(c: &mut Context<'_>) ->
             "a released last attempt after a reopen",
         )
         .await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_refused_report_of_the_last_attempt_changes_nothing(
+    c: &mut Context<'_>,
+) -> Outcome {
+    let held = at_its_last_attempt(&*c.store).await?;
+    let run_id = held.task.run_id;
+    let [attempt, event, artifact] = std::array::from_fn(|_| Uuid::now_v7());
+    let tried = AttemptReport::new("failed", "before").with_id(attempt);
+    c.store
+        .add_attempt(NewAttempt::of_claim(held.token(), tried))
+        .await?;
+    let before = EventDraft::new("w", "before", "m").with_id(event);
+    c.store.add_event(NewEvent::new(run_id, before)).await?;
+    let before = ArtifactDraft::new("before", "p").with_id(artifact);
+    c.store
+        .add_artifact(NewArtifact::new(run_id, before))
+        .await?;
+    c.clock.advance_micros(1);
+    for report in [
+        FinishReport::released("gave up"),
+        FinishReport::released_for(LEASE, "gave up"),
+    ] {
+        let other = AttemptReport::new("failed", "other").with_id(attempt);
+        let reports = [
+            (
+                RecordKind::Attempt,
+                attempt,
+                report.clone().with_attempt(other),
+            ),
+            (
+                RecordKind::Event,
+                event,
+                report
+                    .clone()
+                    .with_event(EventDraft::new("w", "other", "m").with_id(event)),
+            ),
+            (
+                RecordKind::Artifact,
+                artifact,
+                report.with_artifact(ArtifactDraft::new("other", "p").with_id(artifact)),
+            ),
+        ];
+        let calls = reports.map(|(kind, id, report)| {
+            let call = call!(c.store, finish_task(held.token(), report));
+            (call, Error::AlreadyExists { kind, id })
+        });
+        check_each_refused(&*c.store, calls.into_iter().collect()).await?;
     }
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! Claims that come to tasks whose attempts are used up (clause C8).
 
+use std::time::Duration;
+
 use runstore_core::{
-    ClaimRequest, Clock, FinishReport, ListEvents, Run, Task, TaskId, TaskStatus, WaitingReason,
+    BlockTask, ClaimRequest, Clock, CompleteTask, FinishReport, ListEvents, Run, Task, TaskDraft,
+    TaskId, TaskPlan, TaskStatus, WaitingReason,
 };
 use serde_json::json;
 
 use crate::check::{Outcome, check_eq};
 use crate::context::Context;
-use crate::dump::{Dump, check_run_unchanged};
+use crate::dump::{Dump, check_run_unchanged, check_unchanged};
 use crate::leased::{
     LEASE, LONG, Way, check_nothing_claimable, check_reason, claim, in_progress, micros, request,
 };
@@ -298,4 +301,68 @@ pub(crate) async fn a_claim_of_any_run_tells_each_run_of_its_own(c: &mut Context
         "a claim of any run, in the run of its task",
     )
     .await
+}
+
+pub(crate) async fn a_claim_does_not_come_to_what_still_waits(c: &mut Context<'_>) -> Outcome {
+    for way in Way::ALL {
+        let run_id = world::run(&*c.store).await?.id;
+        // Both are claimed once; then the first is delayed and the second waits for the third.
+        let dependency = TaskId::generate();
+        let drafts = [
+            TaskDraft::new("delayed", "o"),
+            TaskDraft::new("waits", "o").with_depends_on([dependency]),
+            TaskDraft::new("dependency", "o").with_id(dependency),
+        ];
+        c.store.append_tasks(TaskPlan::new(run_id, drafts)).await?;
+        let complete = || CompleteTask::new(dependency, "done");
+        c.store.complete_task(complete()).await?;
+        for delay in [LEASE, Duration::ZERO] {
+            let held = claim(&*c.store, request(run_id)).await?;
+            let report = FinishReport::released_for(delay, "no");
+            c.store.finish_task(held.token(), report).await?;
+        }
+        c.store.requeue_task(dependency).await?;
+        c.store.block_task(BlockTask::new(dependency)).await?;
+        let bound = ClaimRequest::of_run(run_id).with_max_attempts(1_u32);
+        c.clock.advance_micros(micros(LEASE) - 1);
+        let before = Dump::of(&*c.store).await?;
+        let none = way.claim(&*c.store, bound.clone()).await?;
+        check_eq!(none, None, "{way:?} where all waits that is left");
+        let what = format!("{way:?} whose bound is reached by what still waits");
+        check_unchanged(&*c.store, &before, &what).await?;
+        c.store.complete_task(complete()).await?;
+        c.clock.advance_micros(1);
+        let before = tasks_of(&*c.store, run_id).await?;
+        let events = count_events(&*c.store, run_id).await?;
+        let none = way.claim(&*c.store, bound).await?;
+        check_eq!(none, None, "{way:?} once nothing waits any more");
+        let ends = before.iter().take(2).map(|task| end_of(task, 1)).collect();
+        check_new_events(
+            c,
+            run_id,
+            events,
+            ends,
+            "a claim once nothing waits any more",
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn what_a_claim_blocked_in_vain_is_there_after_a_kill(
+    c: &mut Context<'_>,
+) -> Outcome {
+    for way in Way::ALL {
+        let (run, _) = bounded(&*c.store, &[Some(1)]).await?;
+        let held = claim(&*c.store, request(run.id)).await?.task;
+        c.clock.advance_micros(micros(LEASE));
+        let none = way.claim(&*c.store, ClaimRequest::of_run(run.id)).await?;
+        check_eq!(none, None, "{way:?} where all attempts are used up");
+        c.kill().await?;
+        let what = "a task that a claim blocked in vain, after a kill";
+        check_task(&*c.store, &used_up(&held, c.clock.now()), what).await?;
+        let ends = vec![end_of(&held, 1)];
+        check_new_events(c, run.id, 1, ends, "a claim in vain, after a kill").await?;
+    }
+    Ok(())
 }

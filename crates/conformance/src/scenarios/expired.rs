@@ -10,7 +10,7 @@ use runstore_core::{
 use serde_json::json;
 
 use crate::calls::{call, check_all_refused};
-use crate::check::{Outcome, check_eq};
+use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_run_unchanged, check_unchanged};
 use crate::leased::{
@@ -327,37 +327,52 @@ pub(crate) async fn all_that_a_requeue_of_expired_writes_has_one_time(
 }
 
 pub(crate) async fn what_expired_is_never_seen_requeued_in_part(c: &mut Context<'_>) -> Outcome {
+    const TASKS: u64 = 12;
     let writer = c.second_handle().await?;
-    for _ in 0..4 {
-        let (run, _) = world::planned(&*c.store, 12).await?;
-        c.store.claim_tasks(request(run.id), 12).await?;
+    for round in 0..6 {
+        let mut runs = Vec::new();
+        for _ in 0..2 {
+            let (run, _) = world::planned(&*c.store, 12).await?;
+            c.store.claim_tasks(request(run.id), 12).await?;
+            runs.push(run.id);
+        }
         c.clock.advance_micros(micros(LEASE));
+        // Of all runs at once, and of one.
+        let scope = runs.first().copied().filter(|_| round % 2 == 0);
         let writer = Arc::clone(&writer);
-        let requeueing =
-            tokio::spawn(async move { writer.requeue_expired_tasks(Some(run.id)).await });
-        loop {
-            let over = requeueing.is_finished();
-            let of_run = runstore_core::SnapshotRequest::of_run(run.id);
-            let snapshot = c.store.snapshot(of_run).await?;
-            let counts = snapshot.counts;
-            let seen = (counts.pending, counts.in_progress, counts.events);
-            let expected = if counts.pending == 0 {
-                (0, 12, 1)
-            } else {
-                (12, 0, 2)
-            };
-            check_eq!(
-                seen,
-                expected,
-                "the pending tasks, those in progress and the events beside a requeue of 12 that expired"
-            );
-            if over {
-                break;
+        let requeueing = tokio::spawn(async move { writer.requeue_expired_tasks(scope).await });
+        let mut is_over = false;
+        while !is_over {
+            is_over = requeueing.is_finished();
+            let mut requeued = Vec::new();
+            for run_id in &runs {
+                let of_run = runstore_core::SnapshotRequest::of_run(*run_id);
+                let counts = c.store.snapshot(of_run).await?.counts;
+                let seen = (counts.pending, counts.in_progress, counts.events);
+                let is_requeued = counts.pending > 0;
+                let expected = match is_requeued {
+                    false => (0, TASKS, 1),
+                    true => (TASKS, 0, 2),
+                };
+                check_eq!(
+                    seen,
+                    expected,
+                    "the pending tasks, those in progress and the events beside a requeue of 12 that expired"
+                );
+                requeued.push(is_requeued);
             }
+            check!(
+                scope.is_some() || requeued.is_sorted(),
+                "of two runs requeued in one change, the first was seen requeued and after it the second not"
+            );
             tokio::task::yield_now().await;
         }
         let number = requeueing.await??;
-        check_eq!(number, 12, "the tasks requeued beside snapshots");
+        let expected = if scope.is_some() { TASKS } else { TASKS * 2 };
+        check_eq!(number, expected, "the tasks requeued beside snapshots");
+        for run_id in runs {
+            c.store.delete_run(run_id).await?;
+        }
     }
     Ok(())
 }

@@ -1,11 +1,17 @@
 //! What claims take when leases have run out, beside all else (clauses C1 and C7).
 
-use runstore_core::{ClaimRequest, Clock, CompleteTask, TaskDraft, TaskPlan, WaitingReason};
+use runstore_core::{
+    ClaimRequest, Clock, CompleteTask, Error, FinishReport, Heartbeat, Task, TaskDraft, TaskPlan,
+    TaskStatus, WaitingReason,
+};
 
+use super::tokens::fenced_calls;
+use crate::calls::{call, check_all_accepted, check_all_refused};
 use crate::check::{Outcome, check_eq};
 use crate::context::Context;
 use crate::leased::{
-    LEASE, LONG, check_nothing_claimable, check_reason, claim, in_progress, leased, micros, request,
+    LEASE, LONG, Way, check_nothing_claimable, check_reason, claim, in_progress, leased, micros,
+    request,
 };
 use crate::tasks::{check_task, tasks_of};
 use crate::world;
@@ -179,33 +185,147 @@ pub(crate) async fn each_lease_runs_out_by_itself(c: &mut Context<'_>) -> Outcom
 }
 
 pub(crate) async fn what_ran_out_waits_for_what_it_depends_on(c: &mut Context<'_>) -> Outcome {
-    let run_id = world::run(&*c.store).await?.id;
-    let drafts = [
-        TaskDraft::new("first", "o"),
-        TaskDraft::new("second", "o").with_depends_on([0]),
-    ];
-    let tasks = c.store.append_tasks(TaskPlan::new(run_id, drafts)).await?;
-    let first = world::first(tasks)?;
-    let done = || c.store.complete_task(CompleteTask::new(first.id, "done"));
-    done().await?;
-    let held = claim(&*c.store, request(run_id)).await?.task;
-    c.store.requeue_task(first.id).await?;
-    c.clock.advance_micros(micros(LEASE));
-    let again = world::claim(&*c.store, run_id).await?.task.id;
-    check_eq!(
-        again,
-        first.id,
-        "the claim of what a run-out task depends on"
-    );
-    let what = "of a run-out task whose dependency was requeued";
-    check_nothing_claimable(&*c.store, run_id, what).await?;
-    check_task(&*c.store, &held, "a run-out task that waits for another").await?;
-    done().await?;
-    let taken = world::claim(&*c.store, run_id).await?.task;
-    check_eq!(
-        (taken.id, taken.attempt_count),
-        (held.id, 2),
-        "task and attempts of a claim once the dependency of a run-out task was completed"
-    );
+    // Also when it was requeued as expired, which asks for no dependency.
+    for requeued in [false, true] {
+        let run_id = world::run(&*c.store).await?.id;
+        let drafts = [
+            TaskDraft::new("first", "o"),
+            TaskDraft::new("second", "o").with_depends_on([0]),
+        ];
+        let tasks = c.store.append_tasks(TaskPlan::new(run_id, drafts)).await?;
+        let first = world::first(tasks)?;
+        let done = || c.store.complete_task(CompleteTask::new(first.id, "done"));
+        done().await?;
+        let mut held = claim(&*c.store, request(run_id)).await?.task;
+        c.store.requeue_task(first.id).await?;
+        c.clock.advance_micros(micros(LEASE));
+        let again = world::claim(&*c.store, run_id).await?.task.id;
+        check_eq!(
+            again,
+            first.id,
+            "the claim of what a run-out task depends on"
+        );
+        if requeued {
+            let number = c.store.requeue_expired_tasks(Some(run_id)).await?;
+            check_eq!(number, 1, "the tasks requeued that ran out and wait");
+            held = Task {
+                status: TaskStatus::Pending,
+                worker: None,
+                lease_expires_at: None,
+                updated_at: c.clock.now(),
+                ..held
+            };
+        }
+        let what = "of a run-out task whose dependency was requeued";
+        check_nothing_claimable(&*c.store, run_id, what).await?;
+        check_task(&*c.store, &held, "a run-out task that waits for another").await?;
+        done().await?;
+        let taken = world::claim(&*c.store, run_id).await?.task;
+        check_eq!(
+            (taken.id, taken.attempt_count),
+            (held.id, 2),
+            "task and attempts of a claim once the dependency of a run-out task was completed"
+        );
+    }
+    Ok(())
+}
+
+pub(crate) async fn what_ran_out_is_claimed_by_its_place_and_not_by_its_end(
+    c: &mut Context<'_>,
+) -> Outcome {
+    for of_any_run in [false, true] {
+        let (run, _) = world::planned(&*c.store, 4).await?;
+        // The ends come in the order 4, 2, 1, 3.
+        for factor in [3, 2, 4, 1] {
+            let request = ClaimRequest::of_run(run.id).with_lease(LEASE * factor);
+            claim(&*c.store, request).await?;
+        }
+        c.clock.advance_micros(micros(LEASE) * 4);
+        let again = match of_any_run {
+            true => ClaimRequest::of_any_run(),
+            false => ClaimRequest::of_run(run.id),
+        };
+        let mut claims = vec![claim(&*c.store, again.clone()).await?];
+        claims.push(claim(&*c.store, again.clone()).await?);
+        claims.extend(c.store.claim_tasks(again, 9).await?);
+        let positions: Vec<_> = claims.iter().map(|claim| claim.task.position).collect();
+        check_eq!(
+            positions,
+            [1, 2, 3, 4],
+            "the positions of two claims and a batch when the leases of 4, 2, 1 and 3 had run out in this order"
+        );
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_takeover_leaves_the_other_claims(c: &mut Context<'_>) -> Outcome {
+    for way in Way::ALL {
+        let (run, _) = world::planned(&*c.store, 3).await?;
+        let claims = c.store.claim_tasks(request(run.id), 3).await?;
+        c.clock.advance_micros(micros(LEASE));
+        let taken = way
+            .claim(&*c.store, ClaimRequest::of_run(run.id))
+            .await?
+            .map(|claim| claim.task.position);
+        check_eq!(taken, Some(1), "what {way:?} takes of three that ran out");
+        for held in claims.iter().skip(1) {
+            let what = format!("a task that ran out beside one taken over by {way:?}");
+            check_task(&*c.store, &held.task, &what).await?;
+            check_all_accepted(fenced_calls(&*c.store, run.id, held.token())).await?;
+            let report = FinishReport::completed("done");
+            let task = c.store.finish_task(held.token(), report).await?;
+            check_eq!(task.status, TaskStatus::Completed, "{what}, reported");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_lease_that_was_seen_to_end_goes_on_when_the_clock_runs_back(
+    c: &mut Context<'_>,
+) -> Outcome {
+    for seen_by in ["a claim", "a heartbeat", "a requeue", "an inquiry"] {
+        let (run, _) = world::planned(&*c.store, 2).await?;
+        let claims = c.store.claim_tasks(request(run.id), 2).await?;
+        let held = world::last(claims)?;
+        let (token, store) = (held.token(), &*c.store);
+        c.clock.advance_micros(micros(LEASE));
+        match seen_by {
+            // It takes the first task and finds that the second has run out too.
+            "a claim" => drop(world::claim(store, run.id).await?),
+            "a heartbeat" => {
+                let current = Some(held.task.standing());
+                let late = call!(store, heartbeat(Heartbeat::new(token, LEASE)));
+                let refused = Error::StaleClaim { token, current };
+                check_all_refused(store, vec![late], &refused).await?;
+            }
+            "a requeue" => {
+                let (other, _) = leased(store).await?;
+                store.requeue_expired_tasks(Some(other.id)).await?;
+                store.delete_run(other.id).await?;
+            }
+            _ => drop(store.waiting_reason(held.task.id).await?),
+        }
+        c.clock.advance_micros(-1);
+        for scope in [None, Some(run.id)] {
+            let number = store.requeue_expired_tasks(scope).await?;
+            check_eq!(
+                number,
+                0,
+                "the tasks requeued when the clock went back before an end that {seen_by} had seen"
+            );
+        }
+        check_task(store, &held.task, "the task whose end was seen").await?;
+        let end = c.clock.now().saturating_add(LEASE);
+        check_eq!(
+            store.heartbeat(Heartbeat::new(token, LEASE)).await?,
+            Some(end),
+            "the end after a heartbeat when the clock went back before an end that {seen_by} had seen"
+        );
+        c.clock.advance_micros(micros(LEASE) - 1);
+        let number = store.requeue_expired_tasks(Some(run.id)).await?;
+        let expected = u64::from(seen_by != "a claim");
+        check_eq!(number, expected, "the tasks requeued before its new end");
+        store.delete_run(run.id).await?;
+    }
     Ok(())
 }

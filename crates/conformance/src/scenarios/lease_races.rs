@@ -82,6 +82,42 @@ pub(crate) async fn a_report_beside_a_takeover_is_kept_or_stale(c: &mut Context<
     }
     Ok(())
 }
+
+pub(crate) async fn a_heartbeat_beside_another_claim_leaves_its_lease(
+    c: &mut Context<'_>,
+) -> Outcome {
+    let handles = Handles::four(c).await?;
+    for round in 0..16 {
+        let (run, held) = leased(&*c.store).await?;
+        c.clock.advance_micros(1);
+        let (holder, other) = (handles.of(round), handles.of(round + 1));
+        let token = held.token();
+        let beating = async move { holder.heartbeat(Heartbeat::new(token, LEASE * 9)).await };
+        let claiming = async move {
+            other.requeue_task(token.task_id).await?;
+            other.claim_next_task(request(run.id)).await
+        };
+        let (extended, claimed) = both(beating, claiming).await?;
+        let claimed = claimed?.map(|claim| claim.task);
+        check!(
+            matches!(extended, Ok(_) | Err(Error::StaleClaim { .. })),
+            "a heartbeat beside another claim was answered {extended:?}"
+        );
+        check_eq!(
+            Some(c.store.get_task(token.task_id).await?),
+            claimed,
+            "a task claimed again beside a heartbeat of its earlier holder"
+        );
+        let end = Some(c.clock.now().saturating_add(LEASE));
+        check_eq!(
+            claimed.and_then(|task| task.lease_expires_at),
+            end,
+            "the end of the lease of that claim"
+        );
+    }
+    Ok(())
+}
+
 pub(crate) async fn a_heartbeat_beside_a_requeue_is_done_or_stale(c: &mut Context<'_>) -> Outcome {
     let handles = Handles::four(c).await?;
     for round in 0..12 {

@@ -31,6 +31,7 @@ pub(crate) mod input;
 pub(crate) mod input_lists;
 pub(crate) mod instants;
 pub(crate) mod interleavings;
+pub(crate) mod kinds_of_claims;
 pub(crate) mod last_attempts;
 pub(crate) mod lease_bounds;
 pub(crate) mod lease_races;

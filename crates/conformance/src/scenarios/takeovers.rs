@@ -13,7 +13,8 @@ use crate::check::{Outcome, Stop, check_eq};
 use crate::context::Context;
 use crate::dump::{Dump, check_unchanged};
 use crate::leased::{
-    LEASE, LONG, Way, calls_in_its_name, check_stale, claim, leased, micros, request,
+    LEASE, LONG, Way, calls_in_its_name, check_nothing_claimable, check_stale, claim, leased,
+    micros, request,
 };
 use crate::tasks::{check_task, tasks_of, token_of};
 use crate::world;
@@ -215,6 +216,45 @@ async fn end(store: &dyn Store, held: &Task, how: &str) -> Outcome<TaskStatus> {
             TaskStatus::Blocked
         }
     })
+}
+
+pub(crate) async fn a_lease_is_forgotten_with_its_claim(c: &mut Context<'_>) -> Outcome {
+    for how in ENDS.into_iter().filter(|how| !how.contains("because")) {
+        let (run, held) = leased(&*c.store).await?;
+        c.clock.advance_micros(1);
+        let status = end(&*c.store, &held.task, how).await?;
+        let mut task = c.store.get_task(held.task.id).await?;
+        if status == TaskStatus::Pending {
+            // Claimed by one who has no lease, it is not given away at the end of the one before.
+            task = world::claim(&*c.store, run.id).await?.task;
+        }
+        for late in [0, 1, LONG] {
+            c.clock.advance_micros(micros(LEASE) - 1 + late);
+            let what = format!("{late} µs after the lease would have ended of a task {how}");
+            check_nothing_claimable(&*c.store, run.id, &what).await?;
+            let number = c.store.requeue_expired_tasks(None).await?;
+            check_eq!(number, 0, "the tasks requeued as expired {what}");
+            check_task(&*c.store, &task, &format!("the task {what}")).await?;
+            c.clock.advance_micros(1 - micros(LEASE) - late);
+        }
+    }
+    // A release for longer than the lease had to run is not cut short by its end.
+    let (run, held) = leased(&*c.store).await?;
+    let report = FinishReport::released_for(LEASE * 2, "later");
+    c.store.finish_task(held.token(), report).await?;
+    for _ in 0..2 {
+        c.clock.advance_micros(micros(LEASE) - 1);
+        let what = "before a delay is over that is longer than the lease was";
+        check_nothing_claimable(&*c.store, run.id, what).await?;
+        c.clock.advance_micros(1);
+    }
+    let again = world::claim(&*c.store, run.id).await?.task.id;
+    check_eq!(
+        again,
+        held.task.id,
+        "what is claimed once the delay is over"
+    );
+    Ok(())
 }
 
 pub(crate) async fn worker_and_lease_go_with_the_claim(c: &mut Context<'_>) -> Outcome {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use runstore_core::*;
 use runstore_memory::MemoryStore;
 
-pub(crate) use crate::faulty::Faulty;
+pub(crate) use crate::faulty::{Faulty, shifted};
 use crate::line::{InLine, Line, Sleeper};
 use crate::look::{Look, Turns};
 use crate::view::Viewed;
@@ -208,6 +208,14 @@ macro_rules! calls {
                 checkpoint
             }
 
+            fn view_reason(&self, reason: WaitingReason) -> WaitingReason {
+                reason
+            }
+
+            fn view_error(&self, error: Error) -> Error {
+                error
+            }
+
             $(
                 fn $method<'s, 'i, 'f>(&'s self, inner: &'i MemoryStore, $($param: $type),+) -> Answer<'f, $answer>
                 where
@@ -235,13 +243,13 @@ macro_rules! calls {
             async fn claim_next_task(&self, request: ClaimRequest) -> Result<Option<Claim>> {
                 let answer = self.fault.claim_next_task(&self.inner, request).await;
                 self.tell("claim_next_task").await;
-                Ok(answer?.viewed(&*self.fault))
+                self.viewed(answer)
             }
 
             async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
                 let answer = self.fault.claim_tasks(&self.inner, request, limit).await;
                 self.tell("claim_tasks").await;
-                Ok(answer?.viewed(&*self.fault))
+                self.viewed(answer)
             }
 
             async fn claim_or_wait(&self, request: ClaimRequest, timeout: Duration) -> Result<Option<Claim>> {
@@ -250,14 +258,14 @@ macro_rules! calls {
                     false => self.fault.claim_or_wait(&self.inner, request, timeout).await,
                 };
                 self.tell("claim_or_wait").await;
-                Ok(answer?.viewed(&*self.fault))
+                self.viewed(answer)
             }
 
             $(
                 async fn $method(&self, $($param: $type),+) -> Result<$answer> {
                     let answer = self.fault.$method(&self.inner, $($param),+).await;
                     self.tell(stringify!($method)).await;
-                    Ok(answer?.viewed(&*self.fault))
+                    self.viewed(answer)
                 }
             )+
         }
@@ -328,6 +336,13 @@ pub(crate) struct Broken {
 impl Broken {
     fn in_line(&self) -> InLine<'_> {
         InLine::new(&self.line, &*self.fault)
+    }
+
+    fn viewed<T: Viewed>(&self, answer: Result<T>) -> Result<T> {
+        match answer {
+            Ok(answer) => Ok(answer.viewed(&*self.fault)),
+            Err(error) => Err(self.fault.view_error(error)),
+        }
     }
 
     async fn tell(&self, call: &str) {

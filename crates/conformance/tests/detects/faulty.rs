@@ -11,6 +11,29 @@ use runstore_memory::{MemoryOptions, MemoryStore};
 use crate::fault::{Broken, Fault};
 use crate::line::Line;
 
+tokio::task_local! {
+    static SHIFT: i64;
+}
+
+/// Makes a call as if the clock showed a time so many microseconds later.
+pub(crate) async fn shifted<T>(micros: i64, call: impl Future<Output = T>) -> T {
+    SHIFT.scope(micros, call).await
+}
+
+#[derive(Debug)]
+struct ShiftedClock(Arc<dyn Clock>);
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let shift = SHIFT.try_with(|micros| *micros).unwrap_or_default();
+        self.0.now().saturating_add_micros(shift)
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.0.sleep(duration)
+    }
+}
+
 /// Makes stores with one fault.
 pub(crate) struct Faulty<F> {
     make: fn() -> F,
@@ -45,6 +68,7 @@ impl<F: Fault> Harness for Faulty<F> {
 
     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>> {
         let line = Arc::new(Line::new(Arc::clone(&clock)));
+        let clock = Arc::new(ShiftedClock(clock));
         let inner = MemoryStore::open(MemoryOptions::new().with_clock(clock));
         let fault = Arc::new((self.make)());
         Ok(Box::new(FaultyFixture { inner, fault, line }))

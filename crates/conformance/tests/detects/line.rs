@@ -37,6 +37,8 @@ pub(crate) struct Sleeper {
     pub(crate) number: u64,
     pub(crate) scope: Option<RunId>,
     is_woken: bool,
+    /// The tasks that it was woken for since its last look.
+    woken_for: Vec<TaskId>,
     notify: Arc<Notify>,
 }
 
@@ -82,6 +84,7 @@ impl Line {
             number,
             scope,
             is_woken: false,
+            woken_for: Vec::new(),
             notify: Arc::clone(&notify),
         };
         waiting.sleepers.insert(number, sleeper);
@@ -151,6 +154,7 @@ impl<'o> InLine<'o> {
             for sleeper in &mut sleepers {
                 if woken.contains(&sleeper.number) {
                     sleeper.is_woken = true;
+                    sleeper.woken_for.push(task.id);
                     sleeper.notify.notify_one();
                 }
             }
@@ -218,8 +222,10 @@ impl<'o> InLine<'o> {
             let looked_at = line.clock.now();
             place.begin_look();
             if let Some(claim) = fault.claim_next_task(inner, request.clone()).await? {
+                place.leave_to_others(claim.task.id);
                 return Ok(Some(claim));
             }
+            place.forget();
             if !fault.keeps_its_place() {
                 place = line.enter(request.run_id, fault);
             }
@@ -272,6 +278,24 @@ impl Place<'_> {
             .get_mut(&self.number)
         {
             own.is_woken = false;
+        }
+    }
+
+    /// What it was woken for was looked for, and is not there.
+    fn forget(&self) {
+        let mut waiting = self.line.waiting.lock().unwrap();
+        if let Some(own) = waiting.sleepers.get_mut(&self.number)
+            && !own.is_woken
+        {
+            own.woken_for.clear();
+        }
+    }
+
+    /// After a claim: what it was woken for and did not take may be there for any of the others.
+    fn leave_to_others(&self, taken: TaskId) {
+        let mut waiting = self.line.waiting.lock().unwrap();
+        if let Some(own) = waiting.sleepers.get_mut(&self.number) {
+            own.is_woken |= own.woken_for.iter().any(|task| *task != taken);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use runstore_conformance::{Clause, Filter, Harness, run_all, scenarios};
 
+mod by_hand;
 mod fault;
 mod faulty;
 mod line;
@@ -50,13 +51,25 @@ macro_rules! faults {
 
 mod answers;
 mod any_run;
+mod attempts;
+mod attempts_back;
+mod attempts_requeued;
 mod batches;
 mod bounds;
 mod claims;
 mod dependencies;
+mod expired;
 mod faithful;
 mod general;
+mod heartbeats;
 mod journal;
+mod kept_too_long;
+mod kinds;
+mod late_heartbeats;
+mod late_reports;
+mod lease_ends;
+mod lease_records;
+mod leases;
 mod left_alone;
 mod many;
 mod parts;
@@ -65,13 +78,16 @@ mod plan_limits;
 mod plan_names;
 mod priorities;
 mod released;
+mod releases;
 mod retry;
 mod runs;
 mod snapshot;
 mod sound;
+mod takeovers;
 mod tasks;
 mod timeouts;
 mod times;
+mod used_up;
 mod waiting_reasons;
 mod waits;
 mod wakes;
@@ -143,7 +159,22 @@ fn every_clause_has_a_store_that_breaks_it() {
         waits::FAULTS,
         timeouts::FAULTS,
         wakes::FAULTS,
+        leases::FAULTS,
+        lease_ends::FAULTS,
+        lease_records::FAULTS,
+        heartbeats::FAULTS,
+        late_heartbeats::FAULTS,
+        takeovers::FAULTS,
+        late_reports::FAULTS,
+        expired::FAULTS,
+        releases::FAULTS,
+        kept_too_long::FAULTS,
+        attempts::FAULTS,
+        used_up::FAULTS,
+        attempts_back::FAULTS,
+        attempts_requeued::FAULTS,
     ];
+    let groups = [&groups, kinds::FAULTS].concat();
     for clause in Clause::ALL {
         let breaks = |(_, clauses): &&(&str, &[Clause])| clauses.contains(clause);
         assert!(

@@ -33,7 +33,9 @@ pub(crate) fn spelt(mut plan: TaskPlan, spell: impl Fn(Dependency) -> Dependency
 fn cycle(plan: &TaskPlan) -> usize {
     match plan.check() {
         Err(Error::InvalidInput { problem, .. }) if problem.contains("back to itself") => {
-            problem.matches(" -> ").count()
+            let steps = problem.split(" -> ").skip(1);
+            let left_out = |step: &str| step.strip_suffix(" more").and_then(|n| n.parse().ok());
+            steps.map(|step| left_out(step).unwrap_or(1)).sum()
         }
         _ => 0,
     }

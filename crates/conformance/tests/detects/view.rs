@@ -30,6 +30,7 @@ viewed! {
     Artifact => view_artifact,
     Approval => view_approval,
     Checkpoint => view_checkpoint,
+    WaitingReason => view_reason,
 }
 
 macro_rules! holds_no_record {
@@ -44,7 +45,7 @@ macro_rules! holds_no_record {
     };
 }
 
-holds_no_record!((), u64, Timestamp, WaitingReason);
+holds_no_record!((), u64, Timestamp);
 
 impl<T: Viewed> Viewed for Option<T> {
     fn viewed(self, fault: &dyn Fault) -> Self {

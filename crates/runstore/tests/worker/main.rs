@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../support/mod.rs"]
+mod backends;
 mod ends;
 mod failures;
 mod heartbeats;

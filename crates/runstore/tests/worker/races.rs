@@ -12,6 +12,7 @@ use runstore::{
     TaskPlan, TaskStatus, Worker, open,
 };
 
+use crate::backends;
 use crate::support::{Bench, done};
 
 async fn statuses(store: &dyn Store, run_id: RunId) -> Vec<TaskStatus> {
@@ -23,11 +24,7 @@ async fn statuses(store: &dyn Store, run_id: RunId) -> Vec<TaskStatus> {
 async fn a_stop_at_any_moment_leaves_no_task_claimed() {
     for backend in BACKENDS {
         let folder = tempfile::tempdir().unwrap();
-        let url = match *backend {
-            "memory" => "memory:".to_owned(),
-            file => format!("{file}:{}", folder.path().join("runs").display()),
-        };
-        let store = open(&url).await.unwrap();
+        let store = open(&backends::url(backend, &folder)).await.unwrap();
         let rounds = if *backend == "memory" { 300 } else { 60 };
         for round in 0..rounds {
             let run = store.create_run(NewRun::new("goal", "")).await.unwrap();

@@ -1,6 +1,7 @@
 //! Snapshots (clauses S1 and S3) of a store at rest. Those beside writers are in `instants.rs`.
 
 mod expected;
+mod scheduled;
 
 use runstore_core::{
     AbandonTask, ApprovalVerdict, ArtifactDraft, AttemptReport, AttemptStatus, BlockTask,
@@ -11,6 +12,7 @@ use runstore_core::{
 use serde_json::json;
 
 use self::expected::{check_same, from_single_reads};
+pub(crate) use self::scheduled::*;
 use crate::check::{Outcome, check, check_eq};
 use crate::context::Context;
 use crate::stage::Stages;

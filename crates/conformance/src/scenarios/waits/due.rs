@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use runstore_core::{
     AbandonTask, ClaimRequest, Clock, FinishReport, Heartbeat, RunId, Task, TaskDraft, TaskPlan,
-    Timestamp,
+    TaskStatus, Timestamp,
 };
 
 use super::waiter::{LONG, Waits};
 use crate::check::{Outcome, Stop, check_eq};
 use crate::context::Context;
+use crate::tasks::check_task;
 use crate::world;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -147,6 +148,61 @@ pub(crate) async fn a_lease_that_is_extended_is_waited_for_to_its_new_end(
         (held.task.id, 2),
         "task and attempts of the claim that {what} ended with"
     );
+    Ok(())
+}
+
+pub(crate) async fn who_had_to_wait_gets_what_the_request_says(c: &mut Context<'_>) -> Outcome {
+    let waits = Waits::on(c).await?;
+    for until in Until::ALL {
+        for of_any_run in [false, true] {
+            let run_id = world::run(&*c.store).await?.id;
+            let at = c.clock.now().saturating_add(HOUR);
+            let due = until.make(c, run_id, at).await?;
+            let request = match of_any_run {
+                true => ClaimRequest::of_any_run(),
+                false => ClaimRequest::of_run(run_id),
+            };
+            let request = request.with_worker("patient").with_lease(HOUR * 2);
+            let waiter = waits.begin(request, LONG).await?;
+            c.clock.set(at);
+            let what = format!("a wait with worker and lease for a task that is due ({until:?})");
+            let task = waits.claimed(waiter, &what).await?.task;
+            let expected = Task {
+                status: TaskStatus::InProgress,
+                attempt_count: due.attempt_count + 1,
+                delayed_until: None,
+                worker: Some("patient".to_owned()),
+                // From the claim on, not from the begin of the wait.
+                lease_expires_at: Some(at.saturating_add(HOUR * 2)),
+                updated_at: at,
+                ..due
+            };
+            check_eq!(task, expected, "the task that {what} ended with");
+            check_task(&*c.store, &expected, "a task that was waited for").await?;
+            c.store.delete_run(run_id).await?;
+        }
+    }
+    // Its bound is kept to after the wait as before it.
+    for of_any_run in [false, true] {
+        let run_id = world::run(&*c.store).await?.id;
+        let at = c.clock.now().saturating_add(HOUR);
+        let due = Until::ReleaseDelay.make(c, run_id, at).await?;
+        let request = match of_any_run {
+            true => ClaimRequest::of_any_run(),
+            false => ClaimRequest::of_run(run_id),
+        };
+        let mut waiter = waits.begin(request.with_max_attempts(1), LONG).await?;
+        c.clock.set(at);
+        let what = "a wait whose bound is reached by what is due";
+        waits.check_waits(&mut waiter, what).await?;
+        let plan = TaskPlan::new(run_id, [TaskDraft::new("new", "o")]);
+        let new = world::first(c.store.append_tasks(plan).await?)?;
+        let claim = waits.claimed(waiter, what).await?;
+        check_eq!(claim.task.id, new.id, "the task that {what} ended with");
+        let status = c.store.get_task(due.id).await?.status;
+        check_eq!(status, TaskStatus::Blocked, "the task that was due");
+        c.store.delete_run(run_id).await?;
+    }
     Ok(())
 }
 
