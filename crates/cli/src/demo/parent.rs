@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         figures.completed
     ))?;
     observer.say(&format!(
-        "            claims taken over: {}, none before its lease had run out, and none by a requeue",
+        "            claims that ran out: {}, each with its lease and not before, none by a requeue",
         figures.taken_over
     ))?;
     if info.durability != Durability::Volatile {

@@ -68,7 +68,7 @@ impl Figures {
                 self.tasks, self.completed, self.blocked, self.abandoned
             ),
             format!(
-                "claims      {}: {} reported, {} taken over, {} ended by the replan",
+                "claims      {}: {} reported, {} ran out, {} ended by the replan",
                 self.claims, self.attempts, self.taken_over, self.replanned
             ),
             format!(

@@ -80,7 +80,7 @@ async fn what_a_killed_process_had_in_its_hands_is_taken_over_without_a_requeue(
             "1",
         ]);
         assert!(told.contains("is taken over"), "{told}");
-        assert!(!told.contains("claims taken over: 0"), "{told}");
+        assert!(!told.contains("claims that ran out: 0"), "{told}");
         assert!(told.contains("none before its lease had run out"), "{told}");
         let (tasks, events) = left(&folder, store).await;
         assert!(

@@ -80,8 +80,8 @@ pub type HandlerResult = std::result::Result<FinishReport, Box<dyn Error + Send 
 /// - Every claim has a lease, that of the request or [`DEFAULT_LEASE`](Self::DEFAULT_LEASE), for without
 ///   one nobody could take over from a worker that crashed. It is extended at each third of it, until the
 ///   report is answered. A heartbeat that fails is tried again in time.
-/// - Once the claim is lost (the task was requeued, replaced, or taken over), the handler is cancelled and
-///   nothing is reported.
+/// - Once the claim is lost (the task was requeued, replaced or taken over, or the lease ran out because no
+///   heartbeat got through, also if nobody took over), the handler is cancelled and nothing is reported.
 ///
 /// The handler runs on a task of its own and is cancelled by dropping its future. One that blocks its
 /// thread should do so in [`tokio::task::spawn_blocking`], as everywhere.

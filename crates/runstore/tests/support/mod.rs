@@ -1,7 +1,7 @@
 //! What the facade's tests share.
 
 /// The URL of a new store of the backend, with its files in the folder or a schema of the folder's name.
-pub fn url(backend: &str, folder: &tempfile::TempDir) -> String {
+pub(crate) fn url(backend: &str, folder: &tempfile::TempDir) -> String {
     match backend {
         "memory" => "memory:".to_owned(),
         "postgres" => {
