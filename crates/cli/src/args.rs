@@ -38,6 +38,9 @@ pub(crate) struct DemoArguments {
     /// How many workers claim tasks at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: u16,
+    /// Over how many processes they are spread [default: 3 on a server, 1 on a file]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) processes: Option<u16>,
     /// Which of the random courses the work takes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -1,13 +1,15 @@
-//! Workers of two processes on one SQLite file, killed at random while they hold leased claims: every task
-//! is settled exactly once, none is lost, and nothing is needed to go on but the leases' end.
+//! Workers of two processes on one store, killed at random while they hold leased claims: every task is
+//! settled exactly once, none is lost, and nothing is needed to go on but the leases' end.
 //!
-//! `RUNSTORE_TASKS=5000 cargo test -p runstore --features sqlite --test killed_workers` makes it longer.
-#![cfg(feature = "sqlite")]
-#![allow(clippy::expect_used, clippy::panic)]
+//! `RUNSTORE_TASKS=5000 cargo test -p runstore --all-features --test killed_workers` makes it longer.
+#![cfg(any(feature = "sqlite", feature = "postgres"))]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,24 +21,23 @@ use runstore::{
 
 const LEASE: Duration = Duration::from_millis(500);
 const WORKERS_A_PROCESS: usize = 4;
-const FILE: &str = "RUNSTORE_KILLED_WORKERS_FILE";
+const URL: &str = "RUNSTORE_KILLED_WORKERS_URL";
 
 fn run_id() -> RunId {
     Uuid::from_u128(1).into()
 }
 
-async fn open(file: &Path) -> Arc<dyn Store> {
-    let url = format!("sqlite:{}", file.display());
-    runstore::open(&url).await.expect("the store opens")
+async fn open(url: &str) -> Arc<dyn Store> {
+    runstore::open(url).await.expect("the store opens")
 }
 
 /// What a process does that is to be killed: it works until nothing is left, and says what it was told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_of_workers() {
-    let Some(file) = std::env::var_os(FILE) else {
+    let Ok(url) = std::env::var(URL) else {
         return;
     };
-    let store = open(Path::new(&file)).await;
+    let store = open(&url).await;
     let workers = (0..WORKERS_A_PROCESS).map(|_| tokio::spawn(work(Arc::clone(&store))));
     for worker in workers.collect::<Vec<_>>() {
         worker.await.expect("a worker");
@@ -79,10 +80,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(file: &Path, lives_for: u64) -> Self {
+    fn start(url: &str, lives_for: u64) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "a_process_of_workers", "--nocapture"])
-            .env(FILE, file)
+            .env(URL, url)
             .stdout(Stdio::piped())
             .spawn()
             .expect("a process");
@@ -114,14 +115,14 @@ impl Process {
 
 /// Runs processes one after the other until one comes to its end by itself, killing each after a number
 /// of reports, and returns what all were told.
-fn kill_again_and_again(file: &Path, mut seed: u64) -> (Vec<(String, ClaimToken)>, usize) {
+fn kill_again_and_again(url: &str, mut seed: u64) -> (Vec<(String, ClaimToken)>, usize) {
     let mut random = move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         seed >> 33
     };
     let (mut told, mut kills) = (Vec::new(), 0);
     loop {
-        let mut process = Process::start(file, 5 + random() % 60);
+        let mut process = Process::start(url, 5 + random() % 60);
         while process.lives_for > 0
             && let Some(report) = process.next()
         {
@@ -145,15 +146,26 @@ fn kill_again_and_again(file: &Path, mut seed: u64) -> (Vec<(String, ClaimToken)
     }
 }
 
+#[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn workers_of_two_processes_that_are_killed_settle_every_task_once() {
+async fn workers_of_two_processes_that_are_killed_settle_every_task_once_in_a_file() {
+    workers_that_are_killed_settle_every_task_once("sqlite").await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn workers_of_two_processes_that_are_killed_settle_every_task_once_on_a_server() {
+    workers_that_are_killed_settle_every_task_once("postgres").await;
+}
+
+async fn workers_that_are_killed_settle_every_task_once(backend: &str) {
     let tasks: u128 = match std::env::var("RUNSTORE_TASKS") {
         Ok(number) => number.parse().expect("RUNSTORE_TASKS is a number"),
         Err(_) => 400,
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("runs.db");
-    let store = open(&file).await;
+    let url = support::url(backend, &folder);
+    let store = open(&url).await;
     let new = NewRun::new("Survive", "/srv/repo").with_id(run_id());
     store.create_run(new).await.expect("a run");
     let task_id = |number: u128| TaskId::from(Uuid::from_u128(number));
@@ -162,8 +174,8 @@ async fn workers_of_two_processes_that_are_killed_settle_every_task_once() {
     store.append_tasks(plan).await.expect("a plan");
 
     let processes = [1, 2].map(|seed| {
-        let file = file.clone();
-        tokio::task::spawn_blocking(move || kill_again_and_again(&file, seed))
+        let url = url.clone();
+        tokio::task::spawn_blocking(move || kill_again_and_again(&url, seed))
     });
     let (mut told, mut kills) = (Vec::new(), 0);
     for process in processes {
@@ -210,5 +222,5 @@ async fn workers_of_two_processes_that_are_killed_settle_every_task_once() {
             "{word} {token:?}"
         );
     }
-    println!("{tasks} tasks, {kills} processes killed");
+    println!("{backend}: {tasks} tasks, {kills} processes killed");
 }

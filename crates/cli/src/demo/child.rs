@@ -20,11 +20,14 @@ pub(crate) struct WorkerProcess {
     child: Child,
     /// Kept open for as long as the process is to live.
     _input: ChildStdin,
-    output: BufReader<ChildStdout>,
 }
 
+/// What a worker process says.
+#[derive(Debug)]
+pub(crate) struct Voice(BufReader<ChildStdout>);
+
 impl WorkerProcess {
-    pub(crate) fn start(job: &Job) -> Result<Self, Failure> {
+    pub(crate) fn start(job: &Job) -> Result<(Self, Voice), Failure> {
         let what = "cannot start the worker process";
         let program = env::current_exe().or_fail(what)?;
         let mut child = Command::new(program)
@@ -38,21 +41,34 @@ impl WorkerProcess {
         let mut line = serde_json::to_vec(job).or_fail(what)?;
         line.push(b'\n');
         input.write_all(&line).or_fail(what)?;
-        Ok(Self {
+        let process = Self {
             child,
             _input: input,
-            output: BufReader::new(output),
-        })
+        };
+        Ok((process, Voice(BufReader::new(output))))
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
+    /// Kills it, as `kill -9` does. What it said before can still be listened to.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill().or_fail("cannot kill the worker process")
+    }
+
+    /// Waits until it is gone and has let go of its files.
+    pub(crate) fn wait(&mut self) -> Result<std::process::ExitStatus, Failure> {
+        let status = self.child.wait();
+        status.or_fail("cannot wait for the worker process")
+    }
+}
+
+impl Voice {
     /// What it says next; `None` if it is gone.
     pub(crate) fn listen(&mut self) -> Result<Option<Message>, Failure> {
         let mut line = String::new();
-        let read = self.output.read_line(&mut line);
+        let read = self.0.read_line(&mut line);
         read.or_fail("cannot hear the worker process")?;
         // What it was saying when it was killed, it has not said.
         if !line.ends_with('\n') {
@@ -64,17 +80,6 @@ impl WorkerProcess {
             ))),
             message => Ok(Some(message)),
         }
-    }
-
-    /// Kills it, as `kill -9` does. What it said before can still be listened to.
-    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
-        self.child.kill().or_fail("cannot kill the worker process")
-    }
-
-    /// Waits until it is gone and has let go of its files.
-    pub(crate) fn wait(mut self) -> Result<std::process::ExitStatus, Failure> {
-        let status = self.child.wait();
-        status.or_fail("cannot wait for the worker process")
     }
 }
 

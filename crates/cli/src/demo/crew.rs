@@ -57,7 +57,10 @@ pub(crate) async fn work(store: Arc<dyn Store>, job: Job, report: Report) -> Res
     if crew.job.settle_at_most.is_some() {
         std::future::pending::<()>().await;
     }
-    closing::close(&crew).await
+    match crew.job.plans {
+        true => closing::close(&crew).await,
+        false => Ok(()),
+    }
 }
 
 impl Crew {
@@ -70,7 +73,12 @@ impl Crew {
         let limit = job.settle_at_most.unwrap_or(Semaphore::MAX_PERMITS);
         let crew = Self {
             store,
-            seats: Mutex::new((1..=job.workers).rev().map(Seat::new).collect()),
+            seats: Mutex::new(
+                (0..job.workers)
+                    .rev()
+                    .map(|number| Seat::new(job.first_seat.saturating_add(number)))
+                    .collect(),
+            ),
             job,
             report,
             planning: Arc::default(),
@@ -88,6 +96,9 @@ impl Crew {
         let take_up = async {
             let in_progress = ListTasks::new(run_id).with_statuses([TaskStatus::InProgress]);
             let in_progress = self.store.list_tasks(in_progress).await?.items.len() as u64;
+            if !self.job.plans {
+                return Ok(in_progress);
+            }
             let run = self.store.increment_cycle(run_id).await?;
             let state = json!({ "cycle": run.cycle_count, "inProgress": in_progress });
             let checkpoint = NewCheckpoint::new(run_id, RunStatus::Running, state);
@@ -225,12 +236,23 @@ impl Crew {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a task is pending or in progress.
+    /// Whether a task is pending or in progress, or is going to be.
     async fn is_open(&self) -> Result<bool, Failure> {
+        let is_open = async {
+            // A replan that another process ended between the first two looks is seen by the third.
+            Ok::<_, Error>(
+                self.has_open_tasks().await?
+                    || self.is_replan_due().await?
+                    || self.has_open_tasks().await?,
+            )
+        };
+        is_open.await.or_fail("cannot tell what is left to do")
+    }
+
+    async fn has_open_tasks(&self) -> Result<bool, Error> {
         let open = ListTasks::new(self.job.run_id)
             .with_statuses([TaskStatus::Pending, TaskStatus::InProgress])
             .with_page(PageRequest::first(1));
-        let open = self.store.list_tasks(open).await;
-        Ok(!open.or_fail("cannot list tasks")?.items.is_empty())
+        Ok(!self.store.list_tasks(open).await?.items.is_empty())
     }
 }

@@ -13,6 +13,10 @@ pub(crate) struct Job {
     pub(crate) store: String,
     pub(crate) run_id: RunId,
     pub(crate) workers: u16,
+    /// The number of its first worker among those of all processes.
+    pub(crate) first_seat: u16,
+    /// Whether the process plans anew and closes the run: one of those that work at the same time does.
+    pub(crate) plans: bool,
     pub(crate) seed: u64,
     /// The position of the task that cannot be done as planned.
     pub(crate) blocked_position: Option<u64>,

@@ -1,9 +1,9 @@
 //! The main job in one command: plan, work, crash, resume, and prove from the journal that every task
 //! was completed exactly once.
 //!
-//! The demo itself ([`parent`]) plans the run, then has a process of its own do the work ([`child`]):
-//! that one is killed half-way, and another takes the run up, with the tasks whose leases run out. They
-//! speak over pipes ([`message`]).
+//! The demo itself ([`parent`]) plans the run, then has processes of its own do the work ([`child`]), one
+//! or several at once ([`shift`]): those are killed half-way, and others take the run up, with the tasks
+//! whose leases run out. They speak over pipes ([`message`]).
 
 mod agent;
 mod child;
@@ -19,6 +19,7 @@ mod planning;
 mod proof;
 mod records;
 mod replan;
+mod shift;
 mod summary;
 
 pub(crate) use child::work;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use runstore::{Durability, Error, RunId, RunSnapshot, SnapshotRequest, Store};
+use runstore::{Durability, Error, RunId, RunSnapshot, SnapshotRequest, Store, StoreUrl};
 use tokio::runtime::Runtime;
 
-use super::child::WorkerProcess;
 use super::message::Job;
 use super::observer::Observer;
 use super::records::Records;
+use super::shift::{Heard, Shift};
 use super::summary::Figures;
 use super::{crew, planning, proof};
 use crate::args::DemoArguments;
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         Some(url) => url.clone(),
         None => fresh_url()?,
     };
+    let processes = processes(arguments.processes, &url)?;
     let runtime = runtime()?;
     let store = runtime.block_on(open(&url))?;
     let info = store.info();
@@ -46,6 +47,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
         blocked_position: (tasks > 1).then(|| tasks / 4 + 1),
         substitutes: plan.replan.iter().map(PlannedTask::draft).collect(),
         settle_at_most: None,
+        first_seat: 1,
+        plans: true,
     };
     let began = Instant::now();
     let (store, crash) = match info.durability {
@@ -54,7 +57,13 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
             "left out: what is kept in memory is gone with the process".to_owned(),
         ),
         _ => {
-            let worked = work_in_processes(&runtime, store, &job, plan.tasks.count(), &observer);
+            let worked = work_in_processes(
+                &runtime,
+                store,
+                (&job, processes),
+                plan.tasks.count(),
+                &observer,
+            );
             // Whatever became of the processes, the run stands where they left it.
             worked.map_err(|failure| {
                 let look = show_command(run_id, &url);
@@ -97,6 +106,20 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Over how many processes the work is spread.
+fn processes(wanted: Option<u16>, url: &str) -> Result<u16, Failure> {
+    let scheme = url.parse::<StoreUrl>();
+    // What is wrong with the URL is left for its opening to say.
+    let scheme = scheme.as_ref().map_or("", |url| url.scheme());
+    match (scheme, wanted) {
+        ("memory" | "redb", Some(2..)) => Err(Failure::new(format!(
+            "--processes is more than 1: a {scheme} store is open in one process at a time"
+        ))),
+        ("postgres" | "postgresql", None) => Ok(3),
+        _ => Ok(wanted.unwrap_or(1)),
+    }
+}
+
 async fn read_back(store: &dyn Store, run_id: RunId) -> Result<(Records, RunSnapshot), Error> {
     let records = Records::read(store, run_id).await?;
     let request = SnapshotRequest::of_run(run_id);
@@ -118,13 +141,13 @@ fn work_here(
     Ok(store)
 }
 
-/// Has one process work until it is killed with half of the tasks settled, and another end the work. The
+/// Has processes work until they are killed with half of the tasks settled, and others end the work. The
 /// store is closed meanwhile: an engine may let in one process only. Returns it as it was opened again,
 /// and how the crash went.
 fn work_in_processes(
     runtime: &Runtime,
     store: Arc<dyn Store>,
-    job: &Job,
+    (job, processes): (&Job, u16),
     tasks: usize,
     observer: &Observer,
 ) -> Result<(Arc<dyn Store>, String), Failure> {
@@ -133,47 +156,79 @@ fn work_in_processes(
     drop(store);
 
     let half = (tasks / 2).max(1);
-    let doomed = Job {
-        settle_at_most: Some(half),
-        ..job.clone()
-    };
-    let mut process = WorkerProcess::start(&doomed)?;
-    // It has to die with a task in its hands, if there is another one.
+    let mut doomed = spread(job, processes.min(u16::try_from(half).unwrap_or(u16::MAX)));
+    let shares = doomed.len();
+    for (number, job) in doomed.iter_mut().enumerate() {
+        let of_rest = usize::from(number < half % shares);
+        job.settle_at_most = Some(half / shares + of_rest);
+    }
+    let mut shift = Shift::start(&doomed)?;
+    // They have to die with a task in their hands, if there is another one.
     let has_more = tasks > half;
-    while observer.settled() < half as u64 || (has_more && observer.kept() == 0) {
-        match process.listen()? {
-            Some(message) => observer.hear(message)?,
-            None => {
-                let status = process.wait()?;
+    let is_half_way = || match shares {
+        1 => observer.settled() >= half as u64 && (!has_more || observer.kept() > 0),
+        // One that has settled its share may keep what the others would have to wait for.
+        _ => observer.kept() > 0,
+    };
+    while !is_half_way() {
+        match shift.listen()? {
+            Some(Heard::Message(message)) => observer.hear(message)?,
+            Some(Heard::Gone(status)) => {
                 let problem = "the worker process ended before it was killed";
                 return Err(Failure::new(format!("{problem}: {status}")));
             }
+            None => return Err(Failure::new("the worker processes are gone")),
         }
     }
-    process.kill()?;
-    let process_id = process.id();
-    while let Some(message) = process.listen()? {
-        observer.hear(message)?;
+    shift.kill()?;
+    while let Some(heard) = shift.listen()? {
+        if let Heard::Message(message) = heard {
+            observer.hear(message)?;
+        }
     }
-    process.wait()?;
     let crash = format!(
-        "worker process {process_id} was killed with {} tasks settled{}",
+        "worker process{} {} killed with {} tasks settled{}",
+        if shares == 1 { "" } else { "es" },
+        match shares {
+            1 => format!("{} was", shift.ids()),
+            _ => format!("{} were", shift.ids()),
+        },
         observer.settled(),
-        if has_more {
-            " and others in its hands"
-        } else {
-            ""
+        match (has_more, shares) {
+            (false, _) => "",
+            (true, 1) => " and others in its hands",
+            (true, _) => " and others in their hands",
         },
     );
     observer.say(&crash)?;
 
-    let mut process = WorkerProcess::start(job)?;
-    while let Some(message) = process.listen()? {
-        observer.hear(message)?;
-    }
-    let status = process.wait()?;
-    if !status.success() {
-        return Err(Failure::new(format!("the worker process ended: {status}")));
+    let mut shift = Shift::start(&spread(job, processes))?;
+    while let Some(heard) = shift.listen()? {
+        match heard {
+            Heard::Message(message) => observer.hear(message)?,
+            Heard::Gone(status) if status.success() => {}
+            Heard::Gone(status) => {
+                return Err(Failure::new(format!("the worker process ended: {status}")));
+            }
+        }
     }
     Ok((runtime.block_on(open(&job.store))?, crash))
+}
+
+/// The jobs of so many processes, which share the workers; the first of them plans.
+fn spread(job: &Job, processes: u16) -> Vec<Job> {
+    let processes = processes.clamp(1, job.workers);
+    let mut first_seat = 1;
+    let of_process = |number: u16| {
+        let workers = job.workers / processes + u16::from(number < job.workers % processes);
+        let job = Job {
+            workers,
+            first_seat,
+            plans: number == 0,
+            ..job.clone()
+        };
+        first_seat += workers;
+        job
+    };
+    (0..processes).map(of_process).collect()
 }

@@ -1,7 +1,9 @@
 //! The replan: when a task is blocked, what remains is planned anew, once for each such task.
 //!
-//! It takes four calls, and a process can be killed between any two. The first writes a checkpoint with
-//! the whole intent, ids included, so that whoever takes the run up can tell how far it came and end it.
+//! Other processes go on working meanwhile, so what is planned anew must stand still first: an empty plan abandons all
+//! that is open, and from then on nobody can report on it. Then a checkpoint tells the whole intent, ids included, and
+//! the plan is carried out. A process can be killed between any two calls; whoever takes the run up can tell how far it
+//! came, and ends it. One process of a run plans, the others never do.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,6 +29,9 @@ struct Intent {
 
 /// Plans anew for each blocked task for which that was not done yet; ends a replan that was begun.
 pub(crate) async fn replan_if_due(crew: &Crew) -> Result<(), Failure> {
+    if !crew.job.plans {
+        return Ok(());
+    }
     let _alone = crew.planning.write().await;
     while let Some(settlements) = crew.replan().await.or_fail("cannot plan anew")? {
         (crew.report)(Message::Replanned { settlements })?;
@@ -35,29 +40,32 @@ pub(crate) async fn replan_if_due(crew: &Crew) -> Result<(), Failure> {
 }
 
 impl Crew {
+    /// Whether a task is blocked and was not planned around.
+    pub(crate) async fn is_replan_due(&self) -> Result<bool, Error> {
+        Ok(self.due().await?.is_some())
+    }
+
+    /// The first blocked task that was not planned around, with the replans so far.
+    async fn due(&self) -> Result<Option<(Task, Vec<Replan>)>, Error> {
+        let run_id = self.job.run_id;
+        let blocked = ListTasks::new(run_id).with_statuses([TaskStatus::Blocked]);
+        let blocked = self.store.list_tasks(blocked).await?.items;
+        let events = self.store.list_events(ListEvents::new(run_id)).await?.items;
+        let replans: Vec<Replan> = events.iter().filter_map(Replan::of).collect();
+        let done: HashSet<TaskId> = replans.iter().map(|replan| replan.blocked).collect();
+        let mut due = blocked.into_iter().filter(|task| !done.contains(&task.id));
+        Ok(due.next().map(|task| (task, replans)))
+    }
+
     async fn replan(&self) -> Result<Option<u64>, Error> {
         let run_id = self.job.run_id;
-        let events = self.store.list_events(ListEvents::new(run_id)).await?.items;
-        let done: HashSet<TaskId> = events
-            .iter()
-            .filter_map(Replan::of)
-            .map(|replan| replan.blocked)
-            .collect();
-        let tasks = self.store.list_tasks(ListTasks::new(run_id)).await?.items;
-        let is_due = |task: &&Task| task.status == TaskStatus::Blocked && !done.contains(&task.id);
-        let Some(blocked) = tasks.iter().find(is_due) else {
+        let Some((blocked, done)) = self.due().await? else {
             return Ok(None);
         };
-
-        let substitutes = match done.is_empty() {
-            true => self.job.substitutes.clone(),
-            false => Vec::new(),
-        };
-        let intent = match self.intent_in_effect(&tasks, blocked).await? {
+        let intent = match self.intent_in_effect(&blocked).await? {
             Some(intent) => intent,
-            None => self.put_into_effect(&tasks, blocked, substitutes).await?,
+            None => self.put_into_effect(&blocked, &done).await?,
         };
-        // Nobody else plans this run, so what was read stands until it is written.
         let replans = done.len() as u64;
         if u64::from(self.store.get_run(run_id).await?.replan_count) <= replans {
             self.store.increment_replan(run_id).await?;
@@ -68,18 +76,19 @@ impl Crew {
         let event = intent.replan.event();
         self.store.add_event(NewEvent::new(run_id, event)).await?;
 
-        let settled = tasks.iter().filter(|task| is_settled(task)).count();
-        let planned = intent.drafts.len();
-        Ok(Some((settled + planned) as u64))
+        let settled = self.store.list_tasks(ListTasks::new(run_id)).await?.items;
+        let planned: HashSet<Option<TaskId>> = intent.drafts.iter().map(|draft| draft.id).collect();
+        let settled = settled
+            .iter()
+            .filter(|task| is_settled(task) && !planned.contains(&Some(task.id)));
+        Ok(Some((settled.count() + planned.len()) as u64))
     }
 
     /// The intent of a replan that a killed process began, if its tasks are in the plan. One whose tasks
     /// are not never took effect.
-    async fn intent_in_effect(
-        &self,
-        tasks: &[Task],
-        blocked: &Task,
-    ) -> Result<Option<Intent>, Error> {
+    async fn intent_in_effect(&self, blocked: &Task) -> Result<Option<Intent>, Error> {
+        let tasks = self.store.list_tasks(ListTasks::new(self.job.run_id));
+        let tasks = tasks.await?.items;
         let checkpoints = ListCheckpoints::new(self.job.run_id);
         let checkpoints = self.store.list_checkpoints(checkpoints).await?.items;
         let mut intents = checkpoints
@@ -92,24 +101,36 @@ impl Crew {
         }))
     }
 
-    async fn put_into_effect(
-        &self,
-        tasks: &[Task],
-        blocked: &Task,
-        substitutes: Vec<TaskDraft>,
-    ) -> Result<Intent, Error> {
+    async fn put_into_effect(&self, blocked: &Task, done: &[Replan]) -> Result<Intent, Error> {
         let run_id = self.job.run_id;
-        let intent = intent(tasks, blocked, substitutes);
+        let nothing = TaskPlan::new(run_id, []);
+        self.store.replace_pending_tasks(nothing).await?;
+        let tasks = self.store.list_tasks(ListTasks::new(run_id)).await?.items;
+        let intent = self.intent(&tasks, blocked, done);
         let checkpoint = NewCheckpoint::new(run_id, RunStatus::Planning, json!(intent));
         self.store.add_checkpoint(checkpoint).await?;
         let plan = TaskPlan::new(run_id, intent.drafts.iter().cloned());
-        self.store.replace_pending_tasks(plan).await?;
+        self.store.append_tasks(plan).await?;
         Ok(intent)
+    }
+
+    /// The intent to plan anew what was abandoned for it.
+    fn intent(&self, tasks: &[Task], blocked: &Task, done: &[Replan]) -> Intent {
+        let substitutes = match done {
+            [] => self.job.substitutes.clone(),
+            _ => Vec::new(),
+        };
+        let successions = done.iter().flat_map(|replan| &replan.successions);
+        let succeeded: HashSet<TaskId> = successions.map(|of| of.abandoned).collect();
+        let open = tasks
+            .iter()
+            .filter(|task| task.status == TaskStatus::Abandoned && !succeeded.contains(&task.id));
+        intent(&Vec::from_iter(open), blocked, substitutes)
     }
 }
 
-/// What stands in for the blocked task, then all that is open, with what was learned.
-fn intent(tasks: &[Task], blocked: &Task, substitutes: Vec<TaskDraft>) -> Intent {
+/// What stands in for the blocked task, then all that was open, with what was learned.
+fn intent(open: &[&Task], blocked: &Task, substitutes: Vec<TaskDraft>) -> Intent {
     let mut drafts = substitutes;
     if drafts.is_empty() {
         let title = format!("Provide what {:?} needs", blocked.title);
@@ -121,8 +142,8 @@ fn intent(tasks: &[Task], blocked: &Task, substitutes: Vec<TaskDraft>) -> Intent
         let id = *draft.id.get_or_insert_with(TaskId::generate);
         in_place_of.entry(blocked.id).or_default().push(id);
     }
-    let open = || tasks.iter().filter(|task| is_open(task));
-    let successions: Vec<Succession> = open()
+    let successions: Vec<Succession> = open
+        .iter()
         .map(|task| Succession {
             abandoned: task.id,
             successor: TaskId::generate(),
@@ -131,7 +152,7 @@ fn intent(tasks: &[Task], blocked: &Task, substitutes: Vec<TaskDraft>) -> Intent
     for succession in &successions {
         in_place_of.insert(succession.abandoned, vec![succession.successor]);
     }
-    for (task, succession) in open().zip(&successions) {
+    for (task, succession) in open.iter().zip(&successions) {
         let learned = format!("Do not build on {:?}, which is blocked.", blocked.title);
         let depends_on = task.depends_on.iter().flat_map(|id| {
             let instead = in_place_of.get(id).cloned();
@@ -156,10 +177,6 @@ fn intent(tasks: &[Task], blocked: &Task, substitutes: Vec<TaskDraft>) -> Intent
         },
         drafts,
     }
-}
-
-const fn is_open(task: &Task) -> bool {
-    matches!(task.status, TaskStatus::Pending | TaskStatus::InProgress)
 }
 
 const fn is_settled(task: &Task) -> bool {
@@ -196,6 +213,8 @@ mod tests {
             blocked_position: None,
             substitutes: Vec::new(),
             settle_at_most: None,
+            first_seat: 1,
+            plans: true,
         };
         (Crew::new(Arc::new(store), job, Box::new(|_| Ok(()))).0, run)
     }
@@ -235,9 +254,7 @@ mod tests {
     async fn a_replan_that_was_killed_after_its_plan_is_ended_and_not_repeated() {
         let (crew, run) = blocked().await;
         let tasks = tasks(&crew, &run).await;
-        crew.put_into_effect(&tasks, &tasks[0], Vec::new())
-            .await
-            .unwrap();
+        crew.put_into_effect(&tasks[0], &[]).await.unwrap();
         replan_if_due(&crew).await.unwrap();
         assert_replanned_once(&crew, &run).await;
     }
@@ -246,9 +263,7 @@ mod tests {
     async fn a_replan_that_was_killed_after_its_count_counts_once() {
         let (crew, run) = blocked().await;
         let tasks = tasks(&crew, &run).await;
-        crew.put_into_effect(&tasks, &tasks[0], Vec::new())
-            .await
-            .unwrap();
+        crew.put_into_effect(&tasks[0], &[]).await.unwrap();
         crew.store.increment_replan(run.id).await.unwrap();
         replan_if_due(&crew).await.unwrap();
         assert_replanned_once(&crew, &run).await;
@@ -258,13 +273,36 @@ mod tests {
     async fn an_intent_that_never_took_effect_is_made_anew() {
         let (crew, run) = blocked().await;
         let tasks = tasks(&crew, &run).await;
-        let intent = intent(&tasks, &tasks[0], Vec::new());
+        let nothing = TaskPlan::new(run.id, []);
+        crew.store.replace_pending_tasks(nothing).await.unwrap();
+        let abandoned = self::tasks(&crew, &run).await;
+        let intent = crew.intent(&abandoned, &tasks[0], &[]);
+        assert_eq!(intent.replan.successions.len(), 2);
         let checkpoint = NewCheckpoint::new(run.id, RunStatus::Planning, json!(intent));
         crew.store.add_checkpoint(checkpoint).await.unwrap();
         replan_if_due(&crew).await.unwrap();
         assert_replanned_once(&crew, &run).await;
         let stale = intent.drafts[0].id.unwrap();
         assert!(crew.store.get_task(stale).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_replan_that_was_killed_before_its_plan_loses_no_task() {
+        let (crew, run) = blocked().await;
+        let nothing = TaskPlan::new(run.id, []);
+        crew.store.replace_pending_tasks(nothing).await.unwrap();
+        assert!(crew.is_replan_due().await.unwrap());
+        replan_if_due(&crew).await.unwrap();
+        assert_replanned_once(&crew, &run).await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_plan_leaves_it_to_the_one_that_does() {
+        let (mut crew, run) = blocked().await;
+        crew.job.plans = false;
+        replan_if_due(&crew).await.unwrap();
+        assert!(crew.is_replan_due().await.unwrap());
+        assert_eq!(counts(&crew, &run).await.abandoned, 0);
     }
 
     #[tokio::test]

@@ -24,6 +24,46 @@ fn the_demo_crashes_resumes_and_proves_itself_on_each_file() {
 }
 
 #[test]
+fn on_a_server_the_work_is_spread_over_processes_that_are_killed_together() {
+    let server = runstore_postgres_testing::url().unwrap();
+    let folder = Folder::new();
+    let store = format!("{server}?schema=demo_of_the_command");
+    for arguments in [
+        &[][..],
+        &["--processes", "2", "--workers", "5", "--seed", "7"],
+    ] {
+        let told = folder.succeed([&demo(&store)[..], arguments].concat());
+        assert!(told.contains(" were killed with "), "{told}");
+        assert!(told.contains("in their hands"), "{told}");
+        assert!(told.contains("each exactly once"), "{told}");
+        let processes = if arguments.is_empty() { 3 } else { 2 };
+        let taken_up = told.matches("takes the run up").count();
+        assert!(
+            (processes + 1..=2 * processes).contains(&taken_up),
+            "{told}"
+        );
+    }
+    let runs = json(&folder.succeed(["runs", "--store", &store, "--json"]));
+    assert_eq!(runs.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_file_that_several_processes_can_open_is_worked_on_by_several_if_asked() {
+    let folder = Folder::new();
+    let told = folder.succeed([&demo(FILES[0])[..], &["--processes", "2"]].concat());
+    assert!(told.contains(" were killed with "), "{told}");
+    assert!(told.contains("each exactly once"), "{told}");
+    for store in ["redb:demo.redb", "memory:"] {
+        let mut refused = folder.command([&demo(store)[..], &["--processes", "2"]].concat());
+        let output = refused.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("--processes"), "{told}");
+    }
+    assert!(!folder.path().join("demo.redb").exists());
+}
+
+#[test]
 fn in_memory_the_crash_is_left_out_and_said_to_be() {
     let folder = Folder::new();
     let told = folder.succeed(demo("memory:"));

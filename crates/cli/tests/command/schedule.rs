@@ -81,7 +81,10 @@ async fn what_a_killed_process_had_in_its_hands_is_taken_over_without_a_requeue(
         ]);
         assert!(told.contains("is taken over"), "{told}");
         assert!(!told.contains("claims that ran out: 0"), "{told}");
-        assert!(told.contains("none before its lease had run out"), "{told}");
+        assert!(
+            told.contains("each with its lease and not before"),
+            "{told}"
+        );
         let (tasks, events) = left(&folder, store).await;
         assert!(
             events

@@ -64,7 +64,8 @@ fn a_worker_process_tells_why_it_cannot_go_on() {
     assert_eq!(told["kind"], "failed");
     let job = json!({
         "store": "mongodb:x", "runId": "00000000-0000-0000-0000-000000000000", "workers": 1,
-        "seed": 1, "blockedPosition": null, "substitutes": [], "settleAtMost": null,
+        "firstSeat": 1, "plans": true, "seed": 1, "blockedPosition": null, "substitutes": [],
+        "settleAtMost": null,
     });
     let told = json(&worker(&format!("{job}\n")));
     assert_eq!(told["kind"], "failed");
