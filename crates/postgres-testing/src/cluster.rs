@@ -19,16 +19,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the server, and stops it by its process id when the caller's end of the pipe is closed: on purpose, or
 /// because the caller is gone.
+///
+/// A background process of a shell ignores SIGQUIT until the server has its own handler: it is sent until it is
+/// heard.
 const KEEPER: &str = r#"
+stop() {
+    kill -QUIT "$server" 2>/dev/null
+    (while sleep 0.1 && kill -QUIT "$server" 2>/dev/null; do :; done) &
+    wait "$server"
+}
 "$1" -D "$2" >>"$3/log" 2>&1 </dev/null &
 server=$!
 echo "$server" >"$3/pid"
 read -r word
 case "$word" in
-    leave) kill -QUIT "$server" ;;
-    *) kill -QUIT "$server"; wait "$server"; rm -rf "$3"; exit ;;
+    leave) stop ;;
+    *) stop; rm -rf "$3" ;;
 esac
-wait "$server"
 "#;
 
 /// What every server is told. It is small, and it flushes nothing.
@@ -112,10 +119,7 @@ impl Cluster {
     /// If it was not running.
     pub fn crash(&mut self) -> Result<(), String> {
         let mut keeper = self.keeper.take().ok_or("the server is not running")?;
-        let mut stdin = keeper.stdin.take().ok_or("the keeper has no pipe")?;
-        stdin.write_all(b"leave\n").map_err(text)?;
-        keeper.wait().map_err(text)?;
-        Ok(())
+        leave(&mut keeper)
     }
 
     /// Kills every process of the server (`SIGKILL` to the first, on which the others end).
@@ -123,19 +127,11 @@ impl Cluster {
     /// # Errors
     /// If it was not running.
     pub fn kill(&mut self) -> Result<(), String> {
-        let keeper = self.keeper.take().ok_or("the server is not running")?;
+        let mut keeper = self.keeper.take().ok_or("the server is not running")?;
         let pid = fs::read_to_string(self.folder.join("pid")).map_err(text)?;
         let killed = Command::new("kill").args(["-KILL", pid.trim()]).status();
         killed.map_err(text)?;
-        self.crashed(keeper)
-    }
-
-    fn crashed(&self, mut keeper: Child) -> Result<(), String> {
-        if let Some(mut stdin) = keeper.stdin.take() {
-            stdin.write_all(b"leave\n").map_err(text)?;
-        }
-        keeper.wait().map_err(text)?;
-        Ok(())
+        leave(&mut keeper)
     }
 
     /// Starts it again on the same data and the same port.
@@ -143,6 +139,16 @@ impl Cluster {
     /// # Errors
     /// What the server logged instead of starting.
     pub fn restart(&mut self) -> Result<(), String> {
+        self.run()
+    }
+
+    /// Makes a running server a standby that only reads: it stays in recovery, on the data that it has.
+    ///
+    /// # Errors
+    /// If it was not running, or what it logged instead of starting again.
+    pub fn become_standby(&mut self) -> Result<(), String> {
+        self.crash()?;
+        fs::write(self.folder.join("data/standby.signal"), "").map_err(text)?;
         self.run()
     }
 
@@ -195,10 +201,31 @@ impl Cluster {
         ))
     }
 
+    /// Starts the server. Processes of one that was killed hold the data's memory for a moment longer, and a
+    /// server that finds them ends at once: it is tried again.
     fn run(&mut self) -> Result<(), String> {
+        let begun = Instant::now();
+        loop {
+            let mut keeper = self.start_keeper()?;
+            if self.wait_until_ready(&mut keeper, begun)? {
+                self.keeper = Some(keeper);
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                leave(&mut keeper)?;
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                let end = Vec::from_iter(log.lines().rev().take(20));
+                let end = Vec::from_iter(end.into_iter().rev()).join("\n");
+                return Err(format!("the server does not start; its log ends: {end}"));
+            }
+        }
+    }
+
+    fn start_keeper(&self) -> Result<Child, String> {
+        // Of the server before.
+        let _ = fs::remove_file(self.folder.join("pid"));
         let postgres = self.binaries.join("postgres");
-        let keeper = self
-            .command("/bin/sh")
+        self.command("/bin/sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(postgres)
             .arg(self.folder.join("data"))
@@ -207,27 +234,29 @@ impl Cluster {
             // In a group of its own, so that a signal to the tests from a terminal leaves it its work.
             .process_group(0)
             .spawn()
-            .map_err(text)?;
-        self.keeper = Some(keeper);
-        self.wait_until_ready()
+            .map_err(text)
     }
 
-    fn wait_until_ready(&self) -> Result<(), String> {
-        let begun = Instant::now();
+    /// Waits until the keeper's server takes connections; `false` if it ended instead, or takes too long.
+    fn wait_until_ready(&self, keeper: &mut Child, begun: Instant) -> Result<bool, String> {
         let state = self.folder.join("data/postmaster.pid");
         while begun.elapsed() < PATIENCE {
-            // The eighth line says how far it is: https://www.postgresql.org/docs/current/storage-file-layout.html
+            let own = fs::read_to_string(self.folder.join("pid")).unwrap_or_default();
+            // The first line is the process, also of one that was killed, and the eighth says how far it is:
+            // https://www.postgresql.org/docs/current/storage-file-layout.html
             let state = fs::read_to_string(&state).unwrap_or_default();
-            if matches!(
-                state.lines().nth(7).map(str::trim),
-                Some("ready" | "standby")
-            ) {
-                return Ok(());
+            let mut lines = state.lines().map(str::trim);
+            let is_own = lines.next() == Some(own.trim()) && !own.is_empty();
+            if is_own && matches!(lines.nth(6), Some("ready" | "standby")) {
+                return Ok(true);
+            }
+            if has_ended(own.trim()) {
+                leave(keeper)?;
+                return Ok(false);
             }
             sleep(Duration::from_millis(5));
         }
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        Err(format!("the server does not start; its log: {log}"))
+        Ok(false)
     }
 }
 
@@ -246,4 +275,22 @@ impl Drop for Cluster {
 
 fn text(error: std::io::Error) -> String {
     error.to_string()
+}
+
+/// Has the keeper stop its server, if it runs, and leave the folder.
+fn leave(keeper: &mut Child) -> Result<(), String> {
+    if let Some(mut stdin) = keeper.stdin.take() {
+        stdin.write_all(b"leave\n").map_err(text)?;
+    }
+    keeper.wait().map_err(text)?;
+    Ok(())
+}
+
+/// Whether the process has come to its end, also if the keeper has not taken note of it; a number that nobody has
+/// is of one that has.
+fn has_ended(pid: &str) -> bool {
+    // The state stands behind the name in brackets: proc(5).
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    !pid.is_empty() && state.is_none_or(|state| state.starts_with('Z'))
 }

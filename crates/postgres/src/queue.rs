@@ -50,9 +50,9 @@ macro_rules! take_up {
 macro_rules! outlook {
     ($of_run:literal, $_order:literal) => {
         concat!(
-            "SELECT EXISTS (SELECT 1 FROM task_states s WHERE ",
+            "SELECT (SELECT s.run_id FROM task_states s WHERE ",
             $of_run,
-            "s.place = 1) AS is_any_ready, (SELECT s.available_from FROM task_states s WHERE ",
+            "s.place = 1 LIMIT 1) AS ready_in, (SELECT s.available_from FROM task_states s WHERE ",
             $of_run,
             "s.place = 2 ORDER BY s.available_from LIMIT 1) AS next_due, \
              $1::uuid IS NOT NULL AND NOT EXISTS (SELECT 1 FROM runs WHERE run_id = $1) AS is_gone, \
@@ -68,7 +68,8 @@ fn in_scope(sql: &'static str, scope: Option<RunId>) -> Query {
 /// What there is to claim in a scope, now or by the passing of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outlook {
-    pub(crate) is_any_ready: bool,
+    /// The run of a task that can be claimed, if there is one.
+    pub(crate) ready_in: Option<RunId>,
     pub(crate) next_due: Option<Timestamp>,
     /// Whether the scope is a run that does not exist.
     pub(crate) is_gone: bool,
@@ -81,7 +82,7 @@ impl Record for Outlook {
 
     fn from_row(row: &Columns<'_>) -> Result<Self> {
         Ok(Self {
-            is_any_ready: row.get("is_any_ready")?,
+            ready_in: row.optional_id("ready_in")?,
             next_due: row.optional_time("next_due")?,
             is_gone: row.get("is_gone")?,
             server: row.time("server")?,
@@ -92,7 +93,7 @@ impl Record for Outlook {
 pub(crate) async fn outlook(session: &mut Session, scope: Option<RunId>) -> Result<Outlook> {
     let outlook = find(session, in_scope(scoped!(scope, outlook), scope)).await?;
     Ok(outlook.unwrap_or(Outlook {
-        is_any_ready: false,
+        ready_in: None,
         next_due: None,
         is_gone: false,
         server: Timestamp::MIN,

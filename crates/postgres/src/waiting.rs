@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use runstore_core::rules::schedule::Place;
 use runstore_core::rules::waiting::Inquiry;
 use runstore_core::{
     Claim, ClaimRequest, Clock, Result, RunId, Store, SystemClock, Task, TaskId, TaskStatus,
-    Timestamp, WaitSource, WaitingReason,
+    Timestamp, WaitSource, WaitingReason, Wakes,
 };
+
 use sqlx::query;
 use tokio::select;
 
@@ -102,7 +104,7 @@ impl<'s> Wait<'s> {
     fn concerns(&self, outlook: Outlook) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         let is_sooner = |due: Timestamp| due.as_micros() < until;
-        outlook.is_any_ready || outlook.is_gone || outlook.next_due.is_some_and(is_sooner)
+        outlook.is_gone || outlook.next_due.is_some_and(is_sooner)
     }
 }
 
@@ -129,6 +131,17 @@ impl WaitSource for Wait<'_> {
             let looked = self.look().await;
             if looked.as_ref().is_ok_and(|outlook| self.concerns(*outlook)) {
                 return;
+            }
+            // Told as the write would have: the longest waiting of all is to have it, of whichever scope, and this
+            // look may have been quicker than the word of a write of this very process.
+            if let Ok(Outlook {
+                ready_in: Some(run_id),
+                ..
+            }) = looked
+            {
+                let mut wakes = Wakes::default();
+                wakes.placed(run_id, Place::Ready);
+                shared.hub.wake(&wakes);
             }
             select! {
                 began = waiter.began.changed() => {

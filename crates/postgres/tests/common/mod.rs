@@ -5,9 +5,14 @@
 use runstore_core::Uuid;
 use runstore_postgres::{PostgresOptions, PostgresStore};
 
+/// The URL of the server that tests share.
+pub(crate) fn url() -> String {
+    runstore_postgres_testing::url().unwrap()
+}
+
 /// The options for a schema of the test's own on the server that tests share.
 pub(crate) fn options() -> PostgresOptions {
-    options_at(&runstore_postgres_testing::url().unwrap())
+    options_at(&url())
 }
 
 /// The options for a schema of the test's own on this server.
