@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -165,6 +165,36 @@ impl Cluster {
         writeln!(file, "{line}").map_err(text)
     }
 
+    /// Says who may connect, and how they prove who they are, as lines of `pg_hba.conf`: from the next start on.
+    ///
+    /// # Errors
+    /// If its file cannot be written.
+    pub fn set_access(&self, lines: &[&str]) -> Result<(), String> {
+        let file = self.folder.join("data/pg_hba.conf");
+        fs::write(file, lines.join("\n") + "\n").map_err(text)
+    }
+
+    /// Puts a file that only the server's user can read into the folder, and gives its path.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn put(&self, name: &str, content: &str) -> Result<PathBuf, String> {
+        let file = self.folder.join(name);
+        fs::write(&file, content).map_err(text)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(text)?;
+        if let Some((user, group)) = self.user {
+            chown(&file, Some(user), Some(group)).map_err(text)?;
+        }
+        Ok(file)
+    }
+
+    /// What the server logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let log = fs::read(self.folder.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         if let Some((user, group)) = self.user {
@@ -213,7 +243,7 @@ impl Cluster {
             }
             if begun.elapsed() > PATIENCE {
                 leave(&mut keeper)?;
-                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                let log = self.log();
                 let end = Vec::from_iter(log.lines().rev().take(20));
                 let end = Vec::from_iter(end.into_iter().rev()).join("\n");
                 return Err(format!("the server does not start; its log ends: {end}"));

@@ -305,6 +305,12 @@ impl PostgresOptions {
             ("idle_in_transaction_session_timeout", "60000".to_owned()),
             // Compiling a plan costs more than any statement here takes.
             ("jit", "off".to_owned()),
+            // Every statement is written for an index. A plan that was made while a table was small, or while the
+            // server knew nothing of it, must not read the whole of it when it has grown.
+            ("enable_seqscan", "off".to_owned()),
+            ("enable_bitmapscan", "off".to_owned()),
+            ("enable_hashjoin", "off".to_owned()),
+            ("enable_mergejoin", "off".to_owned()),
         ]
     }
 }

@@ -5,6 +5,7 @@
 //! trip for each call.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,6 @@ impl Session {
 }
 
 /// The connections of a store.
-#[derive(Debug)]
 pub(crate) struct Connections {
     places: Semaphore,
     number: u32,
@@ -84,6 +84,20 @@ pub(crate) struct Connections {
     processes: Processes,
     /// Begins a transaction that writes, and one that sees one instant.
     begin: [String; 2],
+}
+
+/// Without what the driver is told, for that holds the password.
+impl fmt::Debug for Connections {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connections")
+            .field("number", &self.number)
+            .field("host", &self.connect.get_host())
+            .field("port", &self.connect.get_port())
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("is_pooled", &self.is_pooled)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connections {

@@ -119,7 +119,8 @@ pub(crate) fn leaves_connection(error: &Error) -> bool {
 /// Whether a connection that failed with it may be had a little later.
 pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) => true,
+        // Data that are not what they must be: a certificate that is refused, say, which will be so again.
+        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
         sqlx::Error::Database(database) => matches!(
             database.code().as_deref(),
             Some("53300" | "57P01" | "57P02" | "57P03")

@@ -11,6 +11,8 @@
 --
 -- The order of locks is the same everywhere, so that no two calls wait for each other: the store (shared, or by
 -- a claim of any run alone), counters by run and kind, rows of tasks, rows of runs, counters of the store.
+-- A plan lasts for as long as a connection, and may have been made while a table was all but empty. OFFSET 0 says
+-- that what is within is looked up for each row by itself, whatever the server thought of the table then.
 -- `clock` is the time of a store that was given a clock; without it the server's is read, after the locks.
 
 -- A claim of any run must not miss what another run's call makes claimable meanwhile: it has the store alone.
@@ -111,9 +113,16 @@ BEGIN
     PERFORM 1 FROM counters
         WHERE run_id = ANY (run_ids) AND kind = 'tasks' ORDER BY run_id FOR NO KEY UPDATE;
     now := coalesce(clock, clock_timestamp());
+    -- Run by run, so that what is due in other runs is not looked at.
     WITH due AS (
         UPDATE task_states s SET place = 1
-        WHERE s.run_id = ANY (run_ids) AND s.place = 2 AND s.available_from <= now
+        FROM (SELECT DISTINCT u.id FROM unnest(run_ids) AS u (id)) g
+        CROSS JOIN LATERAL (
+            SELECT d.run_id, d.position FROM task_states d
+            WHERE d.run_id = g.id AND d.place = 2 AND d.available_from <= now
+            FOR NO KEY UPDATE
+        ) d
+        WHERE s.run_id = d.run_id AND s.position = d.position
         RETURNING s.run_id
     )
     SELECT array_agg(due.run_id) INTO came_due FROM due;
@@ -195,10 +204,13 @@ DECLARE
 BEGIN
     PERFORM have_store_alone();
     now := coalesce(clock, clock_timestamp());
-    WITH due AS (
-        UPDATE task_states s SET place = 1 WHERE s.place = 2 AND s.available_from <= now RETURNING s.run_id
-    )
-    SELECT array_agg(due.run_id) INTO came_due FROM due;
+    -- The first time is looked up by itself: there is one index that gives it, whatever is thought of the others.
+    IF (SELECT min(s.available_from) FROM task_states s WHERE s.place = 2) <= now THEN
+        WITH due AS (
+            UPDATE task_states s SET place = 1 WHERE s.place = 2 AND s.available_from <= now RETURNING s.run_id
+        )
+        SELECT array_agg(due.run_id) INTO came_due FROM due;
+    END IF;
     RETURN QUERY
     WITH requests AS (
         SELECT g.* FROM unnest(workers, leases, bounds) WITH ORDINALITY AS g (worker, lease, bound, request)
@@ -245,8 +257,12 @@ BEGIN
     WHERE s.position IS NOT NULL OR EXISTS (SELECT 1 FROM matched o WHERE o.is_odd);
     GET DIAGNOSTICS claims = ROW_COUNT;
     IF claims > 0 AND array_remove(leases, NULL) <> '{}' AND somebody_waits() THEN
-        PERFORM wake(run_id, 0, min(available_from), false)
-            FROM task_states WHERE place = 2 AND updated_at = now GROUP BY run_id;
+        -- What was just claimed is found by the ends of its leases.
+        PERFORM wake(s.run_id, 0, min(s.available_from), false)
+            FROM task_states s
+            WHERE s.lease_expires_at = ANY (ARRAY(SELECT time_after(now, g.lease) FROM unnest(leases) AS g (lease)))
+                AND (s.place = 2 AND s.updated_at = now) IS TRUE
+            GROUP BY s.run_id;
     END IF;
 END
 $$;
@@ -323,7 +339,7 @@ BEGIN
     IF artifact_reports <> '{}' THEN kinds := kinds || 'artifacts'::text; END IF;
     PERFORM share_store();
     PERFORM 1 FROM counters c
-        WHERE c.run_id IN (SELECT t.run_id FROM tasks t WHERE t.id = ANY (task_ids)) AND c.kind = ANY (kinds)
+        WHERE c.run_id = ANY (ARRAY(SELECT t.run_id FROM tasks t WHERE t.id = ANY (task_ids))) AND c.kind = ANY (kinds)
         ORDER BY c.run_id, c.kind FOR NO KEY UPDATE;
     accepted := ARRAY(
         SELECT g.request
@@ -336,16 +352,18 @@ BEGIN
                 ELSE s.status = 'in_progress' AND s.attempt_count = g.attempt_number
             END
             AND (g.outcome <> 'pending' OR (s.attempt_count >= s.max_attempts) IS NOT TRUE)
-            AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.id = g.attempt_id)
+            AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.id = g.attempt_id OFFSET 0)
             AND NOT EXISTS (
                 SELECT 1 FROM unnest(event_reports, event_ids) AS e (request, id)
-                JOIN events stored ON stored.event_id = e.id
                 WHERE e.request = g.request
+                    AND EXISTS (SELECT 1 FROM events stored WHERE stored.event_id = e.id OFFSET 0)
+                OFFSET 0
             )
             AND NOT EXISTS (
                 SELECT 1 FROM unnest(artifact_reports, artifact_ids) AS a (request, id)
-                JOIN artifacts stored ON stored.id = a.id
                 WHERE a.request = g.request
+                    AND EXISTS (SELECT 1 FROM artifacts stored WHERE stored.id = a.id OFFSET 0)
+                OFFSET 0
             )
         ORDER BY t.id FOR NO KEY UPDATE OF s
     );
@@ -361,12 +379,14 @@ BEGIN
                 results
             ) WITH ORDINALITY AS g (task_id, attempt_number, id, status, summary, signature, result, request)
             JOIN tasks t ON t.id = g.task_id
-            JOIN counters c ON c.run_id = t.run_id AND c.kind = 'attempts'
+            CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = t.run_id AND c.kind = 'attempts' OFFSET 0
+            ) c
             WHERE g.request = ANY (accepted) AND g.id IS NOT NULL
         ), counted AS (
             UPDATE counters c SET last = n.last
             FROM (SELECT new.run_id, max(new.seq) AS last FROM new GROUP BY new.run_id) n
-            WHERE c.run_id = n.run_id AND c.kind = 'attempts'
+            WHERE c.run_id = n.run_id AND c.run_id = ANY (ARRAY(SELECT new.run_id FROM new)) AND c.kind = 'attempts'
         )
         INSERT INTO attempts (
             run_id, seq, id, task_id, attempt_number, created_at, status, blocker_signature, summary, result
@@ -382,12 +402,14 @@ BEGIN
                 event_reports, event_ids, event_sources, event_kinds, event_messages, event_payloads
             ) WITH ORDINALITY AS e (request, id, source, kind, message, payload, number)
             JOIN tasks t ON t.id = task_ids[e.request]
-            JOIN counters c ON c.run_id = t.run_id AND c.kind = 'events'
+            CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = t.run_id AND c.kind = 'events' OFFSET 0
+            ) c
             WHERE e.request = ANY (accepted)
         ), counted AS (
             UPDATE counters c SET last = n.last
             FROM (SELECT new.run_id, max(new.seq) AS last FROM new GROUP BY new.run_id) n
-            WHERE c.run_id = n.run_id AND c.kind = 'events'
+            WHERE c.run_id = n.run_id AND c.run_id = ANY (ARRAY(SELECT new.run_id FROM new)) AND c.kind = 'events'
         )
         INSERT INTO events (run_id, seq, event_id, ts, source, kind, message, payload)
         SELECT new.run_id, new.seq, new.id, now, new.source, new.kind, new.message, new.payload FROM new;
@@ -399,12 +421,14 @@ BEGIN
                 artifact_reports, artifact_ids, artifact_roles, artifact_kinds, artifact_paths, artifact_metadata
             ) WITH ORDINALITY AS a (request, id, role, kind, path, metadata, number)
             JOIN tasks t ON t.id = task_ids[a.request]
-            JOIN counters c ON c.run_id = t.run_id AND c.kind = 'artifacts'
+            CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = t.run_id AND c.kind = 'artifacts' OFFSET 0
+            ) c
             WHERE a.request = ANY (accepted)
         ), counted AS (
             UPDATE counters c SET last = n.last
             FROM (SELECT new.run_id, max(new.seq) AS last FROM new GROUP BY new.run_id) n
-            WHERE c.run_id = n.run_id AND c.kind = 'artifacts'
+            WHERE c.run_id = n.run_id AND c.run_id = ANY (ARRAY(SELECT new.run_id FROM new)) AND c.kind = 'artifacts'
         )
         INSERT INTO artifacts (run_id, seq, id, created_at, role, kind, path, metadata)
         SELECT new.run_id, new.seq, new.id, now, new.role, new.kind, new.path, new.metadata FROM new;
@@ -492,7 +516,7 @@ DECLARE
     now timestamptz;
 BEGIN
     PERFORM 1 FROM counters c
-        WHERE c.run_id IN (SELECT t.run_id FROM tasks t WHERE t.id = ANY (task_ids)) AND c.kind = 'attempts'
+        WHERE c.run_id = ANY (ARRAY(SELECT t.run_id FROM tasks t WHERE t.id = ANY (task_ids))) AND c.kind = 'attempts'
         ORDER BY c.run_id FOR NO KEY UPDATE;
     IF array_remove(fence_tasks, NULL) <> '{}' THEN
         PERFORM 1 FROM tasks t JOIN task_states s ON s.run_id = t.run_id AND s.position = t.position
@@ -510,17 +534,20 @@ BEGIN
                 request
             )
         JOIN tasks t ON t.id = g.task_id
-        JOIN counters c ON c.run_id = t.run_id AND c.kind = 'attempts'
-        WHERE NOT EXISTS (SELECT 1 FROM attempts stored WHERE stored.id = g.id)
+        CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = t.run_id AND c.kind = 'attempts' OFFSET 0
+            ) c
+        WHERE NOT EXISTS (SELECT 1 FROM attempts stored WHERE stored.id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
                 SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
                 WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    AND s.status = 'in_progress' AND s.attempt_count = g.fence_number
+                    -- In brackets, so that the task is looked up by its id and not by the state of others.
+                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
         FROM (SELECT new.of_run, max(new.seq) AS last FROM new GROUP BY new.of_run) n
-        WHERE c.run_id = n.of_run AND c.kind = 'attempts'
+        WHERE c.run_id = n.of_run AND c.run_id = ANY (ARRAY(SELECT new.of_run FROM new)) AND c.kind = 'attempts'
     ), added AS (
         INSERT INTO attempts (
             run_id, seq, task_id, attempt_number, created_at, id, status, blocker_signature, summary, result
@@ -558,17 +585,20 @@ BEGIN
             ) WITH ORDINALITY AS g (
                 run_id, fence_task, fence_number, id, source, kind, message, payload, request
             )
-        JOIN counters c ON c.run_id = g.run_id AND c.kind = 'events'
-        WHERE NOT EXISTS (SELECT 1 FROM events stored WHERE stored.event_id = g.id)
+        CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = g.run_id AND c.kind = 'events' OFFSET 0
+            ) c
+        WHERE NOT EXISTS (SELECT 1 FROM events stored WHERE stored.event_id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
                 SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
                 WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    AND s.status = 'in_progress' AND s.attempt_count = g.fence_number
+                    -- In brackets, so that the task is looked up by its id and not by the state of others.
+                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
         FROM (SELECT new.of_run, max(new.seq) AS last FROM new GROUP BY new.of_run) n
-        WHERE c.run_id = n.of_run AND c.kind = 'events'
+        WHERE c.run_id = n.of_run AND c.run_id = ANY (ARRAY(SELECT new.of_run FROM new)) AND c.kind = 'events'
     ), added AS (
         INSERT INTO events (
             run_id, seq, ts, event_id, source, kind, message, payload
@@ -605,17 +635,20 @@ BEGIN
             ) WITH ORDINALITY AS g (
                 run_id, fence_task, fence_number, id, role, kind, path, metadata, request
             )
-        JOIN counters c ON c.run_id = g.run_id AND c.kind = 'artifacts'
-        WHERE NOT EXISTS (SELECT 1 FROM artifacts stored WHERE stored.id = g.id)
+        CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = g.run_id AND c.kind = 'artifacts' OFFSET 0
+            ) c
+        WHERE NOT EXISTS (SELECT 1 FROM artifacts stored WHERE stored.id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
                 SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
                 WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    AND s.status = 'in_progress' AND s.attempt_count = g.fence_number
+                    -- In brackets, so that the task is looked up by its id and not by the state of others.
+                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
         FROM (SELECT new.of_run, max(new.seq) AS last FROM new GROUP BY new.of_run) n
-        WHERE c.run_id = n.of_run AND c.kind = 'artifacts'
+        WHERE c.run_id = n.of_run AND c.run_id = ANY (ARRAY(SELECT new.of_run FROM new)) AND c.kind = 'artifacts'
     ), added AS (
         INSERT INTO artifacts (
             run_id, seq, created_at, id, role, kind, path, metadata
@@ -648,12 +681,14 @@ BEGIN
             ) WITH ORDINALITY AS g (
                 run_id, id, source, verdict, rationale, payload, request
             )
-        JOIN counters c ON c.run_id = g.run_id AND c.kind = 'approvals'
-        WHERE NOT EXISTS (SELECT 1 FROM approvals stored WHERE stored.id = g.id)
+        CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = g.run_id AND c.kind = 'approvals' OFFSET 0
+            ) c
+        WHERE NOT EXISTS (SELECT 1 FROM approvals stored WHERE stored.id = g.id OFFSET 0)
     ), counted AS (
         UPDATE counters c SET last = n.last
         FROM (SELECT new.of_run, max(new.seq) AS last FROM new GROUP BY new.of_run) n
-        WHERE c.run_id = n.of_run AND c.kind = 'approvals'
+        WHERE c.run_id = n.of_run AND c.run_id = ANY (ARRAY(SELECT new.of_run FROM new)) AND c.kind = 'approvals'
     ), added AS (
         INSERT INTO approvals (
             run_id, seq, created_at, id, source, verdict, rationale, payload
@@ -690,17 +725,20 @@ BEGIN
             ) WITH ORDINALITY AS g (
                 run_id, fence_task, fence_number, id, status, payload, request
             )
-        JOIN counters c ON c.run_id = g.run_id AND c.kind = 'checkpoints'
-        WHERE NOT EXISTS (SELECT 1 FROM checkpoints stored WHERE stored.id = g.id)
+        CROSS JOIN LATERAL (
+                SELECT c.run_id, c.last FROM counters c WHERE c.run_id = g.run_id AND c.kind = 'checkpoints' OFFSET 0
+            ) c
+        WHERE NOT EXISTS (SELECT 1 FROM checkpoints stored WHERE stored.id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
                 SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
                 WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    AND s.status = 'in_progress' AND s.attempt_count = g.fence_number
+                    -- In brackets, so that the task is looked up by its id and not by the state of others.
+                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
         FROM (SELECT new.of_run, max(new.seq) AS last FROM new GROUP BY new.of_run) n
-        WHERE c.run_id = n.of_run AND c.kind = 'checkpoints'
+        WHERE c.run_id = n.of_run AND c.run_id = ANY (ARRAY(SELECT new.of_run FROM new)) AND c.kind = 'checkpoints'
     ), added AS (
         INSERT INTO checkpoints (
             run_id, seq, created_at, id, status, payload

@@ -1,0 +1,57 @@
+//! Every statement finds what it needs by an index, however much there is, and whenever its plan was made.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod plans;
+mod rounds;
+mod scene;
+
+use plans::Watched;
+use rounds::{Checks, round};
+
+/// So many calls of a kind that the server has made up its mind about a plan for whatever is asked: it thinks of
+/// a new one for the first five.
+const ROUNDS: usize = 7;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_goes_by_an_index_in_a_large_store() {
+    let mut watched = Watched::open().await;
+    let large = scene::fill(&watched).await;
+    scene::sql(&watched, "ANALYZE").await;
+    for _ in 0..ROUNDS {
+        round(&mut watched, large[1], Checks::Indexes).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_goes_by_an_index_in_a_store_that_was_never_analyzed() {
+    let mut watched = Watched::open().await;
+    let large = scene::fill(&watched).await;
+    for _ in 0..ROUNDS {
+        round(&mut watched, large[1], Checks::Indexes).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_was_made_for_an_empty_store_serves_a_large_one() {
+    let mut watched = Watched::open().await;
+    let small = scene::run(&watched.store, 900).await;
+    for _ in 0..ROUNDS {
+        round(&mut watched, small, Checks::Nothing).await;
+    }
+    let large = scene::fill(&watched).await;
+    round(&mut watched, large[1], Checks::FewRows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_was_made_for_an_analyzed_small_store_serves_a_large_one() {
+    let mut watched = Watched::open().await;
+    let small = scene::run(&watched.store, 900).await;
+    scene::sql(&watched, "ANALYZE").await;
+    for _ in 0..ROUNDS {
+        round(&mut watched, small, Checks::Nothing).await;
+    }
+    let large = scene::fill(&watched).await;
+    round(&mut watched, large[1], Checks::FewRows).await;
+}
