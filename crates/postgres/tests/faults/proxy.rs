@@ -106,7 +106,7 @@ impl Proxy {
                     server.write_all(said).await?;
                     if cut.is_some() {
                         // The answer says that it is done; nobody hears it.
-                        server.read(&mut from_server).await?;
+                        let _answered = server.read(&mut from_server).await?;
                         self.cuts.fetch_add(1, Ordering::SeqCst);
                         return Ok(());
                     }
