@@ -249,14 +249,7 @@ async fn keeps(groups: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_keep_the_contract_behind_a_pooler() {
-    keeps(&[
-        "claims::",
-        "leases::",
-        "heartbeats::",
-        "finish::",
-        "any_run::",
-    ])
-    .await;
+    keeps(&["claims::", "leases::", "heartbeats::", "any_run::"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +258,6 @@ async fn waits_keep_the_contract_behind_a_pooler() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_keeps_the_contract_behind_a_pooler() {
-    keeps(&["events::", "snapshot::", "durable::", "cancel::"]).await;
+async fn events_and_calls_that_are_dropped_keep_the_contract_behind_a_pooler() {
+    keeps(&["events::", "cancel::"]).await;
 }
