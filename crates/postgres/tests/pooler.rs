@@ -249,7 +249,7 @@ async fn keeps(groups: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_keep_the_contract_behind_a_pooler() {
-    keeps(&["claims::", "leases::", "heartbeats::", "any_run::"]).await;
+    keeps(&["claims::", "leases::", "any_run::"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
