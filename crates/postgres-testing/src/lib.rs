@@ -15,10 +15,12 @@
 
 mod binaries;
 mod cluster;
+mod pooler;
 
 use std::sync::OnceLock;
 
 pub use self::cluster::Cluster;
+pub use self::pooler::Pooler;
 
 /// The variable that names a server to use instead of a private one.
 pub const URL_VARIABLE: &str = "RUNSTORE_TEST_POSTGRES_URL";

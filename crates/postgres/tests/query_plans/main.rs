@@ -19,8 +19,23 @@ async fn every_statement_goes_by_an_index_in_a_large_store() {
     let mut watched = Watched::open().await;
     let large = scene::fill(&watched).await;
     scene::sql(&watched, "ANALYZE").await;
+    // What a claim tells those who wait is looked up too.
+    let _waiting = scene::somebody_waits(&watched).await;
     for _ in 0..ROUNDS {
         round(&mut watched, large[1], Checks::Indexes).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_does_not_look_at_what_is_due_in_another_run() {
+    let mut watched = Watched::open().await;
+    let large = scene::fill(&watched).await;
+    let due = "UPDATE task_states SET available_from = now() - interval '1 hour' WHERE place = 2";
+    let own = large[1];
+    scene::sql(&watched, &format!("{due} AND run_id <> '{own}'")).await;
+    scene::sql(&watched, "ANALYZE").await;
+    for _ in 0..ROUNDS {
+        rounds::claims_of_run(&mut watched, own).await;
     }
 }
 

@@ -116,9 +116,28 @@ pub(crate) async fn round(watched: &mut Watched, run_id: RunId, checks: Checks) 
     assert!(round.wrong.is_empty(), "{}", round.wrong.join("\n"));
 }
 
+/// Claims of one run, and their checks.
+pub(crate) async fn claims_of_run(watched: &mut Watched, run_id: RunId) {
+    let store = watched.store.clone();
+    store.get_run(run_id).await.unwrap();
+    watched.forget();
+    let mut round = Round {
+        watched,
+        run_id,
+        checks: Checks::Indexes,
+        wrong: Vec::new(),
+    };
+    let request = ClaimRequest::of_run(run_id).with_lease(LEASE);
+    check! { round, FEW,
+        ["task_states_ready_of_run" "task_states_due_of_run"] store.claim_next_task(request.clone());
+        ["task_states_ready_of_run" "task_states_due_of_run"] store.claim_tasks(request.clone(), 10);
+    }
+    assert!(round.wrong.is_empty(), "{}", round.wrong.join("\n"));
+}
+
 async fn claims(round: &mut Round<'_>, store: &PostgresStore) {
-    let of_run = || ClaimRequest::of_run(round_run(round)).with_lease(LEASE);
-    let (of_run, of_any) = (of_run(), ClaimRequest::of_any_run().with_lease(LEASE));
+    let of_run = ClaimRequest::of_run(round.run_id).with_lease(LEASE);
+    let of_any = ClaimRequest::of_any_run().with_lease(LEASE);
     check! { round, FEW,
         ["task_states_ready_of_run" "task_states_due_of_run"] store.claim_next_task(of_run.clone());
         ["task_states_ready_of_run" "task_states_due_of_run"] store.claim_tasks(of_run.clone(), 10);
@@ -137,10 +156,6 @@ async fn claims(round: &mut Round<'_>, store: &PostgresStore) {
         [] store.claim_or_wait(of_any.clone(), Duration::ZERO);
         [] store.delete_run(empty.id);
     }
-}
-
-fn round_run(round: &Round<'_>) -> RunId {
-    round.run_id
 }
 
 async fn token(round: &Round<'_>, store: &PostgresStore) -> ClaimToken {

@@ -8,7 +8,8 @@ use runstore_core::{
     SaveAgentState, Store, TaskDraft, TaskPlan, Timestamp,
 };
 use runstore_postgres::{PgConnectOptions, PostgresStore};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, ConnectOptions, raw_sql};
 
 use crate::plans::Watched;
 
@@ -92,10 +93,20 @@ pub(crate) async fn fill(watched: &Watched) -> Vec<RunId> {
 
 /// Runs statements on the schema by a connection of its own, whose plans are not logged.
 pub(crate) async fn sql(watched: &Watched, sql: &str) {
+    drop(still_open(watched, sql).await);
+}
+
+/// Says that somebody waits for a claim, as long as what this gives is there.
+pub(crate) async fn somebody_waits(watched: &Watched) -> PgConnection {
+    let hear = "SELECT pg_advisory_lock_shared(1920298867, 'runs'::regclass::oid::integer)";
+    still_open(watched, hear).await
+}
+
+async fn still_open(watched: &Watched, sql: &str) -> PgConnection {
     let connect: PgConnectOptions = watched.cluster.url().parse().unwrap();
     let path = [("search_path", &watched.schema)];
     let mut connection = connect.options(path).connect().await.unwrap();
     let statements = raw_sql(AssertSqlSafe(sql.to_owned()));
     statements.execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    connection
 }
