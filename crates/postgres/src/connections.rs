@@ -189,7 +189,7 @@ impl Connections {
                     sleep(pause).await;
                     pause = LAST_PAUSE.min(pause * 2);
                 }
-                Ok(Err(error)) => return Err(engine("connecting to the server", error)),
+                Ok(Err(error)) => return Err(error::connecting(error)),
                 Err(_) => {
                     let what = format!(
                         "connecting to the server took longer than {:?}",

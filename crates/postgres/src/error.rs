@@ -116,11 +116,30 @@ pub(crate) fn leaves_connection(error: &Error) -> bool {
     error.is_refusal() || of_driver(error).is_some_and(|driver| kind(driver) != Kind::Lost)
 }
 
+/// The error of a connection that could not be made. Nothing was asked by it.
+pub(crate) fn connecting(error: sqlx::Error) -> Error {
+    if !is_refused_certificate(&error) && !matches!(error, sqlx::Error::Tls(_)) {
+        return engine("connecting to the server", error);
+    }
+    Error::Unavailable {
+        what: "connecting to the server: TLS as it was asked for is not to be had; its certificate must be for \
+               the host's name and signed by a root that is trusted"
+            .to_owned(),
+        outcome: Outcome::NotApplied,
+        source: Some(Cause::new(error)),
+    }
+}
+
+/// Data that are not what they must be, while a connection is made: a certificate that is refused.
+fn is_refused_certificate(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData)
+}
+
 /// Whether a connection that failed with it may be had a little later.
 pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
-        // Data that are not what they must be: a certificate that is refused, say, which will be so again.
-        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
+        // A certificate that is refused will be so again.
+        sqlx::Error::Io(_) => !is_refused_certificate(error),
         sqlx::Error::Database(database) => matches!(
             database.code().as_deref(),
             Some("53300" | "57P01" | "57P02" | "57P03")
