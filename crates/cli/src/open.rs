@@ -16,13 +16,23 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 /// A URL as it is shown: without its password.
 pub(crate) fn shown(url: &str) -> String {
     let parsed = url.parse::<StoreUrl>();
-    // What is no URL is taken for a word that was mistyped, and is shown to be found.
-    parsed.map_or_else(|_| url.to_owned(), |url| url.without_password())
+    match parsed {
+        Ok(url) => url.without_password(),
+        // It may hold a password.
+        Err(_) if url.contains('@') => "(not shown, for it may hold a password)".to_owned(),
+        // A word that was mistyped is shown to be found.
+        Err(_) => url.to_owned(),
+    }
 }
 
 /// Opens a store, and creates it if it is missing.
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    let what = || format!("cannot open the store {}", shown(url));
+    open_shown(url, url).await
+}
+
+/// Opens a store, which is shown by another URL in an error.
+async fn open_shown(url: &str, as_given: &str) -> Result<Arc<dyn Store>, Failure> {
+    let what = || format!("cannot open the store {}", shown(as_given));
     runstore::open(url).await.or_fail(what())
 }
 
@@ -44,7 +54,7 @@ pub(crate) async fn open_existing(url: &str) -> Result<Arc<dyn Store>, Failure> 
             } else {
                 "?create=false"
             };
-            return open(&format!("{url}{create}")).await;
+            return open_shown(&format!("{url}{create}"), url).await;
         }
         if let Ok(file) = parsed.file() {
             match fs::metadata(file) {

@@ -47,16 +47,22 @@ impl StoreUrl {
     /// The URL for others to see: `***` in the place of a password, be it before the host or an option.
     #[must_use]
     pub fn without_password(&self) -> String {
-        let hidden = |(key, value): &(String, String)| match key.as_str() {
-            "password" => (key.clone(), "***".to_owned()),
-            _ => (key.clone(), value.clone()),
+        let hidden = |(key, value): &(String, String)| match shown_name(key) {
+            Some(key) if !is_secret(key) => (key.to_owned(), value.clone()),
+            name => (name.unwrap_or("***").to_owned(), "***".to_owned()),
         };
         let location = match self.location.rsplit_once('@') {
             Some((login, host)) => match login.split_once(':') {
                 Some((user, _)) => format!("//{user}:***@{host}"),
                 None => format!("//{login}@{host}"),
             },
-            None => self.location.clone(),
+            None => match self.location.split_once(':') {
+                // A password that goes on behind its question mark.
+                Some((user, _)) if self.options().any(|(key, _)| shown_name(key).is_none()) => {
+                    format!("{user}:***")
+                }
+                _ => self.location.clone(),
+            },
         };
         let shown = Self {
             scheme: self.scheme.clone(),
@@ -80,10 +86,11 @@ impl StoreUrl {
             [] => "it has none".to_owned(),
             known => format!("it has {}", known.join(", ")),
         };
-        invalid(format!(
-            "has option {key:?}, which {} does not have; {known}",
-            self.scheme
-        ))
+        let scheme = &self.scheme;
+        invalid(match shown_name(key) {
+            Some(key) => format!("has option {key:?}, which {scheme} does not have; {known}"),
+            None => format!("has an option whose name is none; {known}"),
+        })
     }
 
     /// Reads the value of an option `durability`: `full` or `relaxed`.
@@ -119,7 +126,12 @@ impl FromStr for StoreUrl {
         let (location, options) = rest.split_once('?').unwrap_or((rest, ""));
         let option = |option: &str| match option.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(invalid(format!("has option {option:?} without a value"))),
+            None => Err(invalid(match shown_name(option) {
+                Some(option) => format!("has option {option:?} without a value"),
+                None => {
+                    "has an option without a value; a ? in a password is written %3F".to_owned()
+                }
+            })),
         };
         Ok(Self {
             scheme: scheme.to_ascii_lowercase(),
@@ -131,6 +143,24 @@ impl FromStr for StoreUrl {
                 .collect::<Result<_>>()?,
         })
     }
+}
+
+/// The name of an option, if it can be one: what else stands there may be a part of a password.
+fn shown_name(key: &str) -> Option<&str> {
+    let is_name = !key.is_empty()
+        && key.len() <= 32
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    is_name.then_some(key)
+}
+
+/// Whether the option is a secret, also under a name that is misspelt.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["pas", "pwd", "secret", "token"]
+        .iter()
+        .any(|part| key.contains(part))
 }
 
 impl fmt::Display for StoreUrl {
@@ -192,6 +222,11 @@ mod tests {
                 "postgres://me@host/db?password=secret",
                 "postgres://me@host/db?password=***",
             ),
+            (
+                "postgres://me@host/db?pasword=secret&schema=x",
+                "postgres://me@host/db?pasword=***&schema=x",
+            ),
+            ("postgres://me:se?cret@host/db=x", "postgres:me:***?***=***"),
             (
                 "sqlite:/var/runs.db?readers=3",
                 "sqlite:/var/runs.db?readers=3",

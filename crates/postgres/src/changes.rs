@@ -69,25 +69,6 @@ pub(crate) async fn save_all(write: &mut Write<'_>, changed: &[TaskChange]) -> R
     save_rows(write, changed, false).await
 }
 
-macro_rules! update {
-    ($summary:literal) => {
-        concat!(
-            "UPDATE task_states s SET status = g.status, attempt_count = g.attempt_count, \
-             updated_at = g.updated_at, blocker_signature = g.blocker_signature, \
-             delayed_until = g.delayed_until, worker = g.worker, \
-             lease_expires_at = g.lease_expires_at, available_from = g.available_from, \
-             place = g.place",
-            $summary,
-            " FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], \
-             $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::timestamptz[], \
-             $11::smallint[], $12::text[]) AS g (run_id, position, status, attempt_count, \
-             updated_at, blocker_signature, delayed_until, worker, lease_expires_at, \
-             available_from, place, summary) \
-             WHERE s.run_id = g.run_id AND s.position = g.position"
-        )
-    };
-}
-
 async fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> Result<()> {
     if changed.is_empty() {
         return Ok(());
@@ -100,36 +81,34 @@ async fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: boo
         places.push(write.place(task.run_id, *from, before.unmet));
     }
     let summary = |task: &Task| optional_text(task.implementation_summary.as_deref());
-    let update = match summaries {
-        true => query(update!(", implementation_summary = g.summary")),
-        false => query(update!("")),
-    };
-    let update = update
-        .bind(Vec::from_iter(tasks().map(|task| task.run_id.as_uuid())))
-        .bind(positions?)
-        .bind(Vec::from_iter(tasks().map(|task| task.status.as_str())))
-        .bind(Vec::from_iter(
-            tasks().map(|task| i64::from(task.attempt_count)),
-        ))
-        .bind(Vec::from_iter(tasks().map(|task| time(task.updated_at))))
-        .bind(Vec::from_iter(
-            tasks().map(|task| optional_text(task.blocker_signature.as_deref())),
-        ))
-        .bind(Vec::from_iter(
-            tasks().map(|task| optional_time(task.delayed_until)),
-        ))
-        .bind(Vec::from_iter(
-            tasks().map(|task| optional_text(task.worker.as_deref())),
-        ))
-        .bind(Vec::from_iter(
-            tasks().map(|task| optional_time(task.lease_expires_at)),
-        ))
-        .bind(Vec::from_iter(from.into_iter().map(optional_time)))
-        .bind(places)
-        .bind(match summaries {
-            true => Vec::from_iter(tasks().map(summary)),
-            false => Vec::new(),
-        });
+    let update =
+        query("SELECT save_states($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+            .bind(Vec::from_iter(tasks().map(|task| task.run_id.as_uuid())))
+            .bind(positions?)
+            .bind(Vec::from_iter(tasks().map(|task| task.status.as_str())))
+            .bind(Vec::from_iter(
+                tasks().map(|task| i64::from(task.attempt_count)),
+            ))
+            .bind(Vec::from_iter(tasks().map(|task| time(task.updated_at))))
+            .bind(Vec::from_iter(
+                tasks().map(|task| optional_text(task.blocker_signature.as_deref())),
+            ))
+            .bind(Vec::from_iter(
+                tasks().map(|task| optional_time(task.delayed_until)),
+            ))
+            .bind(Vec::from_iter(
+                tasks().map(|task| optional_text(task.worker.as_deref())),
+            ))
+            .bind(Vec::from_iter(
+                tasks().map(|task| optional_time(task.lease_expires_at)),
+            ))
+            .bind(Vec::from_iter(from.into_iter().map(optional_time)))
+            .bind(places)
+            .bind(match summaries {
+                true => Vec::from_iter(tasks().map(summary)),
+                false => Vec::new(),
+            })
+            .bind(summaries);
     change(write.session, Task::TABLE, update).await?;
     for (before, task) in changed {
         if concerns_dependents(before.status, task.status) {
@@ -189,20 +168,15 @@ pub(crate) async fn save_places(write: &mut Write<'_>, tasks: &[Waiting]) -> Res
     for task in tasks {
         places.push(write.place(task.run_id, task.available_from, task.unmet));
     }
-    let update = query(
-        "UPDATE task_states s SET unmet = g.unmet, place = g.place \
-         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[]) \
-         AS g (run_id, position, unmet, place) \
-         WHERE s.run_id = g.run_id AND s.position = g.position",
-    )
-    .bind(Vec::from_iter(
-        tasks.iter().map(|task| task.run_id.as_uuid()),
-    ))
-    .bind(positions?)
-    .bind(Vec::from_iter(
-        tasks.iter().map(|task| i64::from(task.unmet)),
-    ))
-    .bind(places);
+    let update = query("SELECT save_places($1, $2, $3, $4)")
+        .bind(Vec::from_iter(
+            tasks.iter().map(|task| task.run_id.as_uuid()),
+        ))
+        .bind(positions?)
+        .bind(Vec::from_iter(
+            tasks.iter().map(|task| i64::from(task.unmet)),
+        ))
+        .bind(places);
     change(write.session, Task::TABLE, update).await?;
     Ok(())
 }

@@ -29,8 +29,11 @@ const MAX_LOOK: usize = 1_024;
 pub(crate) const OF_REPORTS: &[Kind] =
     &[Kind::Tasks, Kind::Attempts, Kind::Events, Kind::Artifacts];
 
+/// What a claim by itself changes in a run: it is one that found attempts that are used up, and tells of them.
+pub(crate) const OF_CLAIMS: &[Kind] = &[Kind::Tasks, Kind::Events];
+
 /// Claims the next tasks for requests of one scope and one bound on attempts: one each, in their order, as far
-/// as there are any. The tasks of the run are locked, or the whole store.
+/// as there are any. What claims change in the run is locked, or the whole store.
 pub(crate) async fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> Result<Vec<Claim>> {
     let scope = requests.first().and_then(|request| request.run_id);
     let mut taken = Vec::new();
@@ -72,9 +75,10 @@ pub(crate) async fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> R
     if let (Some(run_id), 0) = (scope, offered) {
         runs::check(write.session, run_id).await?;
     }
-    // Counters come before tasks in the order of locks.
+    // Of which runs is known only now. Nobody else claims or settles meanwhile, so nobody waits for this the other
+    // way round but a fenced event on a task that was just taken up, which is tried again.
     let run_ids = events.keys().map(|run_id| run_id.as_uuid()).collect();
-    if !events.is_empty() {
+    if scope.is_none() && !events.is_empty() {
         lock(write.session, run_ids, &[Kind::Events]).await?;
     }
     save_all(&mut write, &taken).await?;

@@ -100,7 +100,30 @@ impl PostgresOptions {
         let rest = format!("postgres://{}?{}", url.location(), of_driver.join("&"));
         let connect = PgConnectOptions::from_str(&rest)
             .map_err(|_| invalid("is not postgres://USER:PASSWORD@HOST:PORT/DATABASE"))?;
+        // The resolver knows no brackets.
+        let bare = connect.get_host().strip_prefix('[');
+        let bare = bare
+            .and_then(|host| host.strip_suffix(']'))
+            .map(str::to_owned);
+        let connect = match bare {
+            Some(address) => connect.host(&address),
+            None => connect,
+        };
         let has = |wanted: &str| url.options().any(|(key, _)| key == wanted);
+        let keys = || url.options().map(|(key, _)| key);
+        let twice = |key: &&str| keys().filter(|other| other == key).count() > 1;
+        if let Some(key) = keys().find(twice) {
+            return Err(invalid(format!("names option {key:?} twice")));
+        }
+        if has("tls")
+            && (has("sslmode")
+                || url
+                    .options()
+                    .any(|(key, value)| (key, value) == ("tls", "false"))
+                    && has("sslrootcert"))
+        {
+            return Err(invalid("has options of TLS that contradict each other"));
+        }
         let application = url.options().find(|(key, _)| *key == "application_name");
         let mut options = Self::new(connect);
         if let Some((_, name)) = application {
@@ -301,6 +324,8 @@ impl PostgresOptions {
             ("search_path", self.schema.clone()),
             ("synchronous_commit", commit.to_owned()),
             ("statement_timeout", timeout.to_string()),
+            // Each statement sees what was committed before it, also once it has waited for a lock.
+            ("default_transaction_isolation", "read committed".to_owned()),
             // A host that vanished in the middle of a transaction must not hold its locks for ever.
             ("idle_in_transaction_session_timeout", "60000".to_owned()),
             // Compiling a plan costs more than any statement here takes.
@@ -388,6 +413,17 @@ mod tests {
             ("postgres://me:secret@host/db?pooler=session", "pooler"),
             ("postgres://me:secret@host:port/db", "postgres://USER"),
             ("postgres://me:secret@host/db?poll_ms=soon", "poll_ms"),
+            ("postgres://me:secret@host/db?schema=a&schema=b", "schema"),
+            (
+                "postgres://me:secret@host/db?tls=true&sslmode=disable",
+                "TLS",
+            ),
+            (
+                "postgres://me:secret@host/db?tls=false&sslrootcert=/ca",
+                "TLS",
+            ),
+            ("postgres://me:se?cret@host/db", "%3F"),
+            ("postgres://me:secret@host/db?se@cret=x", "option"),
         ] {
             let error = options(url).unwrap_err();
             assert!(matches!(error, Error::InvalidInput { .. }), "{error:?}");
@@ -396,6 +432,13 @@ mod tests {
         }
         let debug = format!("{:?}", options("postgres://me:secret@host/db").unwrap());
         assert!(!debug.contains("secret"), "{debug}");
+    }
+
+    #[test]
+    fn an_address_of_ipv6_stands_in_brackets() {
+        let options = options("postgres://me@[::1]:6432/agents").unwrap();
+        assert_eq!(options.connect.get_host(), "::1");
+        assert_eq!(options.connect.get_port(), 6432);
     }
 
     #[test]

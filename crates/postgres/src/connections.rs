@@ -112,7 +112,12 @@ impl Connections {
             }
             connect = connect.statement_cache_capacity(0).extra_float_digits(None);
         } else {
-            connect = connect.options(settings);
+            // Where a connection begins, a name that is a word of SQL needs its quotes; SET puts them there itself.
+            let quoted = settings.into_iter().map(|(name, value)| match name {
+                "search_path" => (name, format!("\"{value}\"")),
+                _ => (name, value),
+            });
+            connect = connect.options(quoted);
         }
         Self {
             places: Semaphore::new(options.connections as usize),
@@ -123,7 +128,7 @@ impl Connections {
             is_pooled: options.is_pooled,
             processes: Processes::default(),
             begin: [
-                format!("BEGIN{local}"),
+                format!("BEGIN ISOLATION LEVEL READ COMMITTED{local}"),
                 format!("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY{local}"),
             ],
         }

@@ -39,7 +39,7 @@ fn of_code(error: &dyn DatabaseError) -> Kind {
         "53300" => Kind::Busy("the server has no connection left"),
         "55P03" => Kind::Busy("others hold what it needs"),
         "57014" => Kind::Refused("the server cancelled it: it took longer than it may"),
-        "25006" => Kind::Refused("the server only reads: it is a standby, or in recovery"),
+        "25006" => Kind::Refused("the server only reads: it is a standby, in recovery, or set to"),
         "53100" => Kind::Refused("the server's disk is full"),
         "53200" => Kind::Refused("the server has no memory left"),
         "57P03" => Kind::Refused("the server is starting up or shutting down"),
@@ -118,17 +118,21 @@ pub(crate) fn leaves_connection(error: &Error) -> bool {
 
 /// The error of a connection that could not be made. Nothing was asked by it.
 pub(crate) fn connecting(error: sqlx::Error) -> Error {
-    if !is_refused_certificate(&error) && !matches!(error, sqlx::Error::Tls(_)) {
-        return engine("connecting to the server", error);
-    }
+    let why = match &error {
+        sqlx::Error::Tls(_) => TLS,
+        _ if is_refused_certificate(&error) => TLS,
+        sqlx::Error::Io(_) => "nobody answers there, or what answers is no PostgreSQL server",
+        _ => return engine("connecting to the server", error),
+    };
     Error::Unavailable {
-        what: "connecting to the server: TLS as it was asked for is not to be had; its certificate must be for \
-               the host's name and signed by a root that is trusted"
-            .to_owned(),
+        what: format!("connecting to the server: {why}"),
         outcome: Outcome::NotApplied,
         source: Some(Cause::new(error)),
     }
 }
+
+const TLS: &str = "TLS as it was asked for is not to be had; its certificate must be for the host's name and signed \
+    by a root that is trusted";
 
 /// Data that are not what they must be, while a connection is made: a certificate that is refused.
 fn is_refused_certificate(error: &sqlx::Error) -> bool {

@@ -182,8 +182,13 @@ pub(crate) async fn list_events(session: &mut Session, wanted: ListEvents) -> Re
         Event,
         "WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
     );
-    let query = of_run(sql, wanted.run_id, wanted.page);
-    page_of_run(session, query, wanted.run_id, wanted.page).await
+    let query = || of_run(sql, wanted.run_id, wanted.page);
+    let page = page_of_run(session, query(), wanted.run_id, wanted.page).await?;
+    match (page.items.is_empty(), wanted.page.after) {
+        // The run was made between the two looks, and an event with it (clause R1).
+        (true, None) => page_of_run(session, query(), wanted.run_id, wanted.page).await,
+        _ => Ok(page),
+    }
 }
 
 pub(crate) async fn list_attempts(
@@ -263,10 +268,12 @@ pub(crate) async fn recent<E: Entry>(
     count: u32,
 ) -> Result<Vec<E>> {
     let last = last_of_run(session, run_id, Some(count)).await?;
-    if last.is_empty() {
-        runs::check(session, run_id).await?;
+    if !last.is_empty() {
+        return Ok(last);
     }
-    Ok(last)
+    runs::check(session, run_id).await?;
+    // If the run was made between the two looks, its first event was made with it (clause R1).
+    last_of_run(session, run_id, Some(count)).await
 }
 
 pub(crate) async fn latest_attempt(

@@ -29,8 +29,8 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Opened> {
 
 async fn prepared(options: PostgresOptions, connections: Connections) -> Result<Arc<Shared>> {
     let mut held = connections.acquire().await?;
-    let server = schema::check_server(&mut held.session).await?;
     let begin = connections.begin();
+    let server = schema::check_server(&mut held.session, begin).await?;
     let prepared = schema::prepare(&mut held.session, &options, begin, &server).await;
     held.end(&prepared);
     prepared?;

@@ -43,8 +43,19 @@ impl Server {
 }
 
 /// Looks whether this is a server that the store can be on.
-pub(crate) async fn check_server(session: &mut Session) -> Result<Server> {
-    const WHAT: &str = "asking the server what it is";
+pub(crate) async fn check_server(session: &mut Session, begin: &str) -> Result<Server> {
+    // In a transaction, as everything behind a pooler: a statement and its parameters are two trips, which may
+    // otherwise come to two servers.
+    run(session, begin, ASKING).await?;
+    let server = ask(session).await;
+    run(session, "ROLLBACK", ASKING).await?;
+    server
+}
+
+const ASKING: &str = "asking the server what it is";
+
+async fn ask(session: &mut Session) -> Result<Server> {
+    const WHAT: &str = ASKING;
     let asked = query(
         "SELECT current_setting('server_version_num')::integer, \
          current_setting('server_version'), current_setting('server_encoding'), \
@@ -152,7 +163,7 @@ async fn version(session: &mut Session, options: &PostgresOptions) -> Result<Opt
         return Err(foreign(None));
     }
     let asked = query(AssertSqlSafe(format!(
-        "SELECT version FROM {schema}.format"
+        "SELECT version FROM \"{schema}\".format"
     )));
     let asked = asked.persistent(session.prepares);
     let row = asked.fetch_one(&mut session.connection).await;
@@ -195,7 +206,7 @@ async fn migrate(session: &mut Session, options: &PostgresOptions) -> Result<()>
     let known = known.persistent(session.prepares);
     let known = known.fetch_optional(&mut session.connection).await;
     if known.map_err(failed)?.is_none() {
-        let create = format!("CREATE SCHEMA {schema}");
+        let create = format!("CREATE SCHEMA \"{schema}\"");
         session.run(&create).await.map_err(failed)?;
     }
     let found = version(session, options).await?.unwrap_or(0);

@@ -185,7 +185,8 @@ macro_rules! expired {
             task_tables!(),
             "JOIN runs r ON r.run_id = s.run_id WHERE s.lease_expires_at <= $1",
             $of_run,
-            " ORDER BY r.seq, s.position"
+            // A heartbeat needs the task's row alone: what it extends while this waits is looked at again.
+            " ORDER BY r.seq, s.position FOR NO KEY UPDATE OF s"
         )
     };
 }

@@ -96,6 +96,16 @@ async fn work(store: PostgresStore, run_id: RunId, left: watch::Sender<usize>) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_open_a_store_at_once_behind_a_pooler() {
+    let pooled = Pooled::start(6);
+    let options = pooled.options();
+    let opened = (0..20).map(|_| tokio::spawn(PostgresStore::open(options.clone())));
+    for store in Vec::from_iter(opened) {
+        store.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_lives_its_whole_life_behind_a_pooler() {
     const TASKS: usize = 60;
     let pooled = Pooled::start(2);

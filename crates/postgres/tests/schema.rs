@@ -137,6 +137,35 @@ async fn without_leave_to_create_a_missing_schema_is_told_and_not_made() {
 }
 
 #[tokio::test]
+async fn a_schema_may_be_named_by_a_word_of_sql() {
+    let cluster = Cluster::start(&[]).unwrap();
+    for name in ["user", "select", "default", "all"] {
+        let options = options_at(&cluster.url()).with_schema(name);
+        use_it(&PostgresStore::open(options).await.unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_whose_transactions_are_stricter_is_no_other() {
+    let cluster = Cluster::start(&["default_transaction_isolation = 'serializable'"]).unwrap();
+    let store = PostgresStore::open(options_at(&cluster.url()))
+        .await
+        .unwrap();
+    use_it(&store).await;
+    let run = store.create_run(NewRun::new("goal", "")).await.unwrap();
+    let plan = TaskPlan::new(run.id, (0..40).map(|_| TaskDraft::new("t", "o")));
+    store.append_tasks(plan).await.unwrap();
+    let claims = join_all((0..40).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let request = ClaimRequest::of_run(run.id);
+            store.claim_next_task(request).await.unwrap().unwrap()
+        })
+    }));
+    assert_eq!(claims.await.len(), 40);
+}
+
+#[tokio::test]
 async fn an_empty_schema_that_an_administrator_made_is_used() {
     let name = schema();
     let mut connection = connect(&url()).await;

@@ -73,6 +73,50 @@ BEGIN
 END
 $$;
 
+-- Saves what can change of tasks, and of their summaries if those are given. One task after the other, by its key:
+-- a join with the table is planned by what the server knows of its size, which may be long past.
+CREATE FUNCTION save_states(
+    run_ids uuid[], positions bigint[], statuses text[], attempt_counts bigint[], times timestamptz[],
+    blocker_signatures text[], delays timestamptz[], workers text[], leases timestamptz[], froms timestamptz[],
+    places smallint[], summaries text[], with_summaries boolean
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    g record;
+BEGIN
+    FOR g IN
+        SELECT * FROM unnest(
+            run_ids, positions, statuses, attempt_counts, times, blocker_signatures, delays, workers, leases, froms,
+            places, summaries
+        ) AS g (
+            run_id, place_in_run, status, attempt_count, updated_at, blocker_signature, delayed_until, worker,
+            lease_expires_at, available_from, place, summary
+        )
+    LOOP
+        UPDATE task_states s SET
+            status = g.status, attempt_count = g.attempt_count, updated_at = g.updated_at,
+            blocker_signature = g.blocker_signature, delayed_until = g.delayed_until, worker = g.worker,
+            lease_expires_at = g.lease_expires_at, available_from = g.available_from, place = g.place,
+            implementation_summary = CASE WHEN with_summaries THEN g.summary ELSE s.implementation_summary END
+        WHERE s.run_id = g.run_id AND s.position = g.place_in_run;
+    END LOOP;
+END
+$$;
+
+-- Saves what tasks wait for that did not change themselves.
+CREATE FUNCTION save_places(run_ids uuid[], positions bigint[], unmets bigint[], places smallint[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    g record;
+BEGIN
+    FOR g IN
+        SELECT * FROM unnest(run_ids, positions, unmets, places) AS g (run_id, place_in_run, unmet, place)
+    LOOP
+        UPDATE task_states s SET unmet = g.unmet, place = g.place
+        WHERE s.run_id = g.run_id AND s.position = g.place_in_run;
+    END LOOP;
+END
+$$;
+
 -- Gives a write its turn on runs: locks what it numbers or changes there, and returns the server's time.
 CREATE FUNCTION turn_on_runs(run_ids uuid[], kinds text[]) RETURNS timestamptz LANGUAGE plpgsql AS $$
 BEGIN

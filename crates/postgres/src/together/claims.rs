@@ -13,7 +13,7 @@ use super::{Together, Trip};
 use crate::claims;
 use crate::codec::{Columns, Record, optional_text};
 use crate::shared::Shared;
-use crate::write::{Kind, Turn};
+use crate::write::Turn;
 
 /// The most that one claim wakes because they became due with what it took.
 const MAX_WOKEN: u64 = 10_000;
@@ -188,7 +188,7 @@ fn alone(
 ) -> BoxFuture<'static, Result<Vec<Claim>>> {
     async move {
         let turn = request.run_id;
-        let turn = turn.map_or(Turn::Store, |run_id| Turn::InRun(run_id, &[Kind::Tasks]));
+        let turn = turn.map_or(Turn::Store, |run_id| Turn::InRun(run_id, claims::OF_CLAIMS));
         let input = (request, limit as usize);
         shared
             .write(turn, &input, |write, (request, limit)| {

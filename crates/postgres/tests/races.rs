@@ -1,0 +1,149 @@
+//! Calls of several processes that meet in the middle of what each of them does.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runstore_core::{
+    ClaimRequest, Error, EventDraft, FinishReport, ListEvents, ManualClock, NewRun, RunId, Store,
+    TaskDraft, TaskPlan, TaskStatus, Timestamp,
+};
+use runstore_postgres::PostgresStore;
+use runstore_postgres_testing::Cluster;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
+
+use common::{options_at, schema, url};
+
+async fn run(connection: &mut PgConnection, sql: impl Into<String>) {
+    let statements = raw_sql(AssertSqlSafe(sql.into()));
+    statements.execute(connection).await.unwrap();
+}
+
+/// Until somebody waits for the transaction of this connection.
+async fn waited_for(connection: &mut PgConnection) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+    loop {
+        let waiting: i64 = query_scalar(waiting)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if waiting > 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_requeue_leaves_what_a_heartbeat_extends_meanwhile() {
+    let start = Timestamp::from_micros(1_772_359_200_000_000).unwrap();
+    for is_of_run in [true, false] {
+        let (name, clock) = (schema(), Arc::new(ManualClock::new(start)));
+        let options = options_at(&url()).with_schema(&name);
+        let options = options.with_clock(Arc::clone(&clock) as Arc<_>);
+        let store = PostgresStore::open(options).await.unwrap();
+        let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+        let plan = TaskPlan::new(run_id, [TaskDraft::new("t", "o").with_max_attempts(1)]);
+        store.append_tasks(plan).await.unwrap();
+        let request = ClaimRequest::of_run(run_id).with_lease(Duration::from_secs(1));
+        let claim = store.claim_next_task(request).await.unwrap().unwrap();
+
+        // Another process's heartbeat, in time, whose commit is a little late.
+        let mut other = PgConnection::connect(&url()).await.unwrap();
+        let beat = format!(
+            "SET search_path = '{name}'; BEGIN; SELECT heartbeat('2026-03-01 10:00:00.5+00', \
+             ARRAY['{}'::uuid], ARRAY[1::bigint], ARRAY[60000000::bigint])",
+            claim.task.id
+        );
+        run(&mut other, beat).await;
+        clock.advance_micros(2_000_000);
+        let requeue = tokio::spawn({
+            let store = store.clone();
+            async move {
+                store
+                    .requeue_expired_tasks(is_of_run.then_some(run_id))
+                    .await
+            }
+        });
+        waited_for(&mut other).await;
+        run(&mut other, "COMMIT").await;
+        assert_eq!(requeue.await.unwrap().unwrap(), 0);
+        let report = FinishReport::completed("done");
+        let task = store.finish_task(claim.token(), report).await.unwrap();
+        assert_eq!(task.status, TaskStatus::Completed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn claims_that_find_used_up_attempts_and_reports_never_wait_for_each_other_in_a_circle() {
+    const ROUNDS: u64 = 40;
+    let cluster = Cluster::start(&[]).unwrap();
+    let options = options_at(&cluster.url());
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let other = PostgresStore::open(options).await.unwrap();
+    let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+    let workers = (1..=6).map(|number| {
+        let store = if number % 2 == 0 { &store } else { &other }.clone();
+        tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                let drafts = [Some(1), None].map(|bound| {
+                    let draft = TaskDraft::new("t", "o");
+                    bound.map_or(draft.clone(), |bound: u32| draft.with_max_attempts(bound))
+                });
+                let plan = TaskPlan::new(run_id, drafts);
+                store.append_tasks(plan).await.unwrap();
+                let lease = Duration::from_millis(number);
+                let request = ClaimRequest::of_run(run_id).with_lease(lease);
+                let Some(claim) = store.claim_next_task(request).await.unwrap() else {
+                    continue;
+                };
+                let report = FinishReport::completed("done");
+                let report = report.with_event(EventDraft::new("w", "done", ""));
+                match store.finish_task(claim.token(), report).await {
+                    Ok(_) | Err(Error::StaleClaim { .. }) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        })
+    });
+    for worker in Vec::from_iter(workers) {
+        worker.await.unwrap();
+    }
+    let log = cluster.log();
+    assert_eq!(log.matches("deadlock detected").count(), 0, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_that_is_seen_is_seen_with_its_first_event() {
+    let options = options_at(&url());
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let followers = PostgresStore::open(options).await.unwrap();
+    for round in 0..150 {
+        let run_id = RunId::generate();
+        let follow = tokio::spawn({
+            let followers = followers.clone();
+            async move {
+                loop {
+                    let events = match round % 2 {
+                        0 => followers.recent_events(run_id, 10).await,
+                        _ => {
+                            let page = followers.list_events(ListEvents::new(run_id)).await;
+                            page.map(|page| page.items)
+                        }
+                    };
+                    match events {
+                        Err(Error::NotFound { .. }) => {}
+                        events => return events,
+                    }
+                }
+            }
+        });
+        let new = NewRun::new("goal", "").with_id(run_id);
+        store.create_run(new).await.unwrap();
+        let events = follow.await.unwrap().unwrap();
+        assert_eq!(events.len(), 1, "round {round}");
+    }
+}
