@@ -144,8 +144,8 @@ impl Record for Waiting {
 /// Counts a change of this dependency in every task that waits for it.
 async fn save_dependents(write: &mut Write<'_>, dependency: &Task) -> Result<()> {
     let dependents = query(
-        "SELECT s.run_id, s.position, s.available_from, s.unmet FROM dependents d \
-         JOIN task_states s ON s.run_id = d.run_id AND s.position = d.dependent \
+        "SELECT s.run_id, s.position, s.available_from, s.unmet FROM dependents d CROSS JOIN LATERAL ( \
+         SELECT * FROM task_states s WHERE s.run_id = d.run_id AND s.position = d.dependent OFFSET 0) s \
          WHERE d.run_id = $1 AND d.dependency = $2",
     );
     let dependents = dependents

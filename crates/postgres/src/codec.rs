@@ -121,9 +121,20 @@ macro_rules! task_columns {
 pub(crate) use task_columns;
 
 /// Both parts of a task.
+///
+/// For many tasks it is said which table is read first: the other is looked up by its key for each row. A join that
+/// the server plans by sizes that are long past may read all of it for each.
 macro_rules! task_tables {
     () => {
         " FROM tasks t JOIN task_states s ON s.run_id = t.run_id AND s.position = t.position "
+    };
+    (by states) => {
+        " FROM task_states s CROSS JOIN LATERAL ( \
+         SELECT * FROM tasks t WHERE t.run_id = s.run_id AND t.position = s.position OFFSET 0) t "
+    };
+    (by ids) => {
+        " FROM tasks t CROSS JOIN LATERAL ( \
+         SELECT * FROM task_states s WHERE s.run_id = t.run_id AND s.position = t.position OFFSET 0) s "
     };
 }
 pub(crate) use task_tables;
@@ -145,6 +156,11 @@ macro_rules! select {
     (Task, $($rest:expr),+) => {
         concat!(
             "SELECT ", $crate::codec::task_columns!(), $crate::codec::task_tables!(), $($rest),+
+        )
+    };
+    (Task by $first:ident, $($rest:expr),+) => {
+        concat!(
+            "SELECT ", $crate::codec::task_columns!(), $crate::codec::task_tables!(by $first), $($rest),+
         )
     };
     (Event, $($rest:expr),+) => {

@@ -268,12 +268,24 @@ pub(crate) async fn recent<E: Entry>(
     count: u32,
 ) -> Result<Vec<E>> {
     let last = last_of_run(session, run_id, Some(count)).await?;
-    if !last.is_empty() {
-        return Ok(last);
+    if last.is_empty() {
+        runs::check(session, run_id).await?;
     }
-    runs::check(session, run_id).await?;
-    // If the run was made between the two looks, its first event was made with it (clause R1).
-    last_of_run(session, run_id, Some(count)).await
+    Ok(last)
+}
+
+/// The last events of a run, which has one from its beginning (clause R1).
+pub(crate) async fn recent_events(
+    session: &mut Session,
+    run_id: RunId,
+    count: u32,
+) -> Result<Vec<Event>> {
+    let last = recent(session, run_id, count).await?;
+    match last.is_empty() {
+        // The run was made between the two looks, and an event with it.
+        true => recent(session, run_id, count).await,
+        false => Ok(last),
+    }
 }
 
 pub(crate) async fn latest_attempt(

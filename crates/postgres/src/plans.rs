@@ -8,7 +8,9 @@ use runstore_core::{Result, RunId, Task, TaskId, TaskPlan, TaskStatus, Timestamp
 use sqlx::query;
 
 use crate::changes::{StoredTask, TaskChange, save_all};
-use crate::codec::{Columns, Record, ids, integer, optional_time, select, text, texts, time};
+use crate::codec::{
+    Columns, Record, ids, integer, optional_time, select, task_tables, text, texts, time,
+};
 use crate::connections::Session;
 use crate::runs;
 use crate::statement::{change, list, value};
@@ -70,7 +72,8 @@ impl Plan {
         let mut stored: HashMap<TaskId, Task> = HashMap::new();
         if named.iter().any(Option::is_some) {
             let ids = named.iter().flatten().map(|id| id.as_uuid());
-            let by_ids = query(select!(Task, "WHERE t.id = ANY ($1)")).bind(Vec::from_iter(ids));
+            let by_ids =
+                query(select!(Task by ids, "WHERE t.id = ANY ($1)")).bind(Vec::from_iter(ids));
             let found: Vec<Task> = list(session, by_ids).await?;
             stored.extend(found.into_iter().map(|task| (task.id, task)));
         }
@@ -123,11 +126,11 @@ async fn outside(
         return Ok(HashMap::new());
     }
     let ids = named.iter().map(|id| id.as_uuid());
-    let by_ids = query(
-        "SELECT t.id, s.run_id, s.position, s.status FROM tasks t \
-         JOIN task_states s ON s.run_id = t.run_id AND s.position = t.position \
-         WHERE t.id = ANY ($1)",
-    );
+    let by_ids = query(concat!(
+        "SELECT t.id, s.run_id, s.position, s.status",
+        task_tables!(by ids),
+        "WHERE t.id = ANY ($1)"
+    ));
     let found: Vec<Outside> = list(session, by_ids.bind(Vec::from_iter(ids))).await?;
     let of_run = found.into_iter().filter(|task| task.run_id == run_id);
     let found: HashMap<TaskId, Outside> = of_run.map(|task| (task.id, task)).collect();

@@ -30,7 +30,8 @@ macro_rules! first_ready {
             "s.place = 1 ORDER BY s.priority DESC, s.",
             $order,
             " LIMIT $2 OFFSET $3) s \
-             JOIN tasks t ON t.run_id = s.run_id AND t.position = s.position \
+             CROSS JOIN LATERAL ( \
+             SELECT * FROM tasks t WHERE t.run_id = s.run_id AND t.position = s.position OFFSET 0) t \
              ORDER BY s.priority DESC, s.",
             $order
         )

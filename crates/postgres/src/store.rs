@@ -441,7 +441,7 @@ impl Store for PostgresStore {
     async fn recent_events(&self, run_id: RunId, limit: u32) -> Result<Vec<Event>> {
         check_limit("limit", limit)?;
         self.read((run_id, limit), |session, (run_id, limit)| {
-            Box::pin(journal::recent(session, run_id, limit))
+            Box::pin(journal::recent_events(session, run_id, limit))
         })
         .await
     }

@@ -27,7 +27,8 @@ const IN_STATUSES: &str = concat!(
          SELECT of.* FROM task_states of \
          WHERE of.run_id = $1 AND of.status = wanted.status AND of.position > $3 \
          ORDER BY of.position LIMIT $4\
-     ) s JOIN tasks t ON t.run_id = s.run_id AND t.position = s.position \
+     ) s CROSS JOIN LATERAL ( \
+     SELECT * FROM tasks t WHERE t.run_id = s.run_id AND t.position = s.position OFFSET 0) t \
      ORDER BY s.position LIMIT $4"
 );
 
@@ -37,7 +38,7 @@ pub(crate) fn in_statuses_without_texts(run_id: RunId, statuses: &[TaskStatus]) 
     query(concat!(
         "SELECT ",
         task_columns!(without texts),
-        task_tables!(),
+        task_tables!(by states),
         "WHERE s.run_id = $1 AND s.status = ANY ($2) ORDER BY s.position"
     ))
     .bind(run_id.as_uuid())
@@ -114,7 +115,7 @@ pub(crate) async fn list_page(session: &mut Session, wanted: ListTasks) -> Resul
     let query = match wanted.statuses.is_empty() {
         true => {
             let of_run = select!(
-                Task,
+                Task by states,
                 "WHERE s.run_id = $1 AND s.position > $2 ORDER BY s.position LIMIT $3"
             );
             query(of_run).bind(wanted.run_id.as_uuid())
@@ -182,8 +183,8 @@ macro_rules! expired {
         concat!(
             "SELECT ",
             task_columns!(without texts),
-            task_tables!(),
-            "JOIN runs r ON r.run_id = s.run_id WHERE s.lease_expires_at <= $1",
+            task_tables!(by states),
+            "CROSS JOIN LATERAL (SELECT seq FROM runs WHERE run_id = s.run_id OFFSET 0) r WHERE s.lease_expires_at <= $1",
             $of_run,
             // A heartbeat needs the task's row alone: what it extends while this waits is looked at again.
             " ORDER BY r.seq, s.position FOR NO KEY UPDATE OF s"

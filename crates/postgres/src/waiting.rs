@@ -16,7 +16,7 @@ use sqlx::query;
 use tokio::select;
 
 use crate::PostgresStore;
-use crate::codec::{Columns, Record};
+use crate::codec::{Columns, Record, task_tables};
 use crate::connections::Session;
 use crate::queue::{self, Outlook};
 use crate::statement::list;
@@ -41,11 +41,11 @@ pub(crate) async fn reason(
             return Ok(inquiry.answer(now));
         }
         let ids = round.iter().map(|id| id.as_uuid());
-        let by_ids = query(
-            "SELECT t.id, s.status, t.depends_on FROM tasks t \
-             JOIN task_states s ON s.run_id = t.run_id AND s.position = t.position \
-             WHERE t.id = ANY ($1)",
-        );
+        let by_ids = query(concat!(
+            "SELECT t.id, s.status, t.depends_on",
+            task_tables!(by ids),
+            "WHERE t.id = ANY ($1)"
+        ));
         let round: Vec<Dependency> = list(session, by_ids.bind(Vec::from_iter(ids))).await?;
         for task in round {
             inquiry.learn(task.id, task.status, task.depends_on);
