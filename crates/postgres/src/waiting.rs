@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runstore_core::rules::schedule::Place;
 use runstore_core::rules::waiting::Inquiry;
 use runstore_core::{
     Claim, ClaimRequest, Clock, Result, RunId, Store, SystemClock, Task, TaskId, TaskStatus,
-    Timestamp, WaitSource, WaitingReason, Wakes,
+    Timestamp, WaitSource, WaitingReason,
 };
 
 use sqlx::query;
@@ -127,22 +126,21 @@ impl WaitSource for Wait<'_> {
         let mut waiter = shared.listener.wait();
         // The first look comes at once: what was written since the last claim is seen by it.
         let mut pause = SECOND_LOOK.min(interval);
+        let mut seen_in = None;
         loop {
             let looked = self.look().await;
             if looked.as_ref().is_ok_and(|outlook| self.concerns(*outlook)) {
                 return;
             }
-            // Told as the write would have: the longest waiting of all is to have it, of whichever scope, and this
-            // look may have been quicker than the word of a write of this very process.
-            if let Ok(Outlook {
-                ready_in: Some(run_id),
-                ..
-            }) = looked
-            {
-                let mut wakes = Wakes::default();
-                wakes.placed(run_id, Place::Ready);
-                shared.hub.wake(&wakes);
+            // A task that is still there at the second look, and that nobody is up for. At the first, the word of a
+            // write of this very process may be on its way to the one who has waited longest, of whichever scope.
+            let ready_in = looked.as_ref().ok().and_then(|outlook| outlook.ready_in);
+            match ready_in {
+                Some(run_id) if seen_in == ready_in => shared.hub.wake_one_of_sleepers(run_id),
+                Some(_) => pause = SECOND_LOOK.min(interval),
+                None => {}
             }
+            seen_in = ready_in;
             select! {
                 began = waiter.began.changed() => {
                     if began.is_ok() {

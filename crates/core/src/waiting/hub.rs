@@ -98,7 +98,7 @@ struct Waiter {
     notify: Arc<Notify>,
     /// The run with the task that it was woken for and has not looked for yet.
     woken_for: Option<RunId>,
-    /// Until when it sleeps, where it leads; the end of time if nothing becomes due.
+    /// Until when it sleeps, where it leads; the end of time if nothing becomes due. `None` while it looks.
     armed: Option<Timestamp>,
 }
 
@@ -127,6 +127,18 @@ impl WakeHub {
         for (run_id, at) in &wakes.due {
             waiting.rearm(Some(*run_id), *at);
             waiting.rearm(None, *at);
+        }
+    }
+
+    /// Wakes the longest waiting of those who can take a task of the run, if all of them sleep: for a task that was
+    /// found by a look, of which nobody knows whether a wake-up for it is on its way.
+    pub fn wake_one_of_sleepers(&self, run_id: RunId) {
+        let mut waiting = self.lock();
+        let concerned = [Some(run_id), None].into_iter();
+        let concerned = concerned.filter_map(|scope| waiting.scopes.get(&scope));
+        let is_up = |waiter: &Waiter| waiter.woken_for.is_some() || waiter.armed.is_none();
+        if !concerned.flat_map(BTreeMap::values).any(is_up) {
+            waiting.wake_for(run_id, 1);
         }
     }
 
@@ -325,6 +337,8 @@ mod tests {
         one.woken().await;
         let is_woken = |run_id| hub.lock().waiter(run_id, other.number).unwrap().woken_for;
         assert_eq!(is_woken(other.scope), None);
+        // A third task, found by a look: both are up, and one of them may be about to take it.
+        hub.wake_one_of_sleepers(run_id);
         // Both leave without a look: there is nobody else to wake for that run.
         drop(any);
         drop(one);
