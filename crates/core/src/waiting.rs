@@ -55,14 +55,18 @@ pub async fn claim_or_wait(
     // Before the first look, so that the line has the order in which the calls began.
     let scope = request.run_id;
     let mut place = hub.enter(scope);
+    let mut looks = true;
     loop {
-        // From here on a wake-up is for the look after this one.
-        place.begin_look();
-        let claim = source.claim(request.clone()).await?;
-        place.end_look(claim.as_ref());
-        if claim.is_some() {
-            return Ok(claim);
+        if looks {
+            // From here on a wake-up is for the look after this one.
+            place.begin_look();
+            let claim = source.claim(request.clone()).await?;
+            place.end_look(claim.as_ref());
+            if claim.is_some() {
+                return Ok(claim);
+            }
         }
+        looks = true;
         let due = match place.leads() {
             true => source.next_due(scope).await?,
             false => None,
@@ -87,7 +91,7 @@ pub async fn claim_or_wait(
         tokio::select! {
             // In this order, so that what has come at the same instant as the end is still taken.
             biased;
-            () = place.woken() => {}
+            () = place.woken() => looks = place.has_to_look(),
             () = until_due => {}
             () = changed => {}
             () = &mut timeout_over => {

@@ -98,6 +98,8 @@ struct Waiter {
     notify: Arc<Notify>,
     /// The run with the task that it was woken for and has not looked for yet.
     woken_for: Option<RunId>,
+    /// Whether its next look tells it that there is nothing to wait for any more.
+    is_over: bool,
     /// Until when it sleeps, where it leads; the end of time if nothing becomes due. `None` while it looks.
     armed: Option<Timestamp>,
 }
@@ -144,9 +146,10 @@ impl WakeHub {
 
     /// Wakes all, for the store is being closed: their next look tells them.
     pub fn wake_all(&self) {
-        let waiting = self.lock();
-        for scope in waiting.scopes.keys() {
-            waiting.wake_all_of(*scope);
+        let mut waiting = self.lock();
+        let scopes = Vec::from_iter(waiting.scopes.keys().copied());
+        for scope in scopes {
+            waiting.wake_all_of(scope);
         }
     }
 
@@ -165,6 +168,7 @@ impl WakeHub {
         let waiter = Waiter {
             notify: Arc::clone(&notify),
             woken_for: None,
+            is_over: false,
             armed: None,
         };
         let waiters = waiting.scopes.entry(scope).or_default();
@@ -212,9 +216,10 @@ impl Waiting {
         }
     }
 
-    fn wake_all_of(&self, scope: Option<RunId>) {
-        let waiters = self.scopes.get(&scope).into_iter();
-        for waiter in waiters.flat_map(BTreeMap::values) {
+    fn wake_all_of(&mut self, scope: Option<RunId>) {
+        let waiters = self.scopes.get_mut(&scope).into_iter();
+        for waiter in waiters.flat_map(BTreeMap::values_mut) {
+            waiter.is_over = true;
             waiter.notify.notify_one();
         }
     }
@@ -255,6 +260,7 @@ impl WaiterPlace<'_> {
     pub(super) fn begin_look(&mut self) {
         let woken_for = self.change(|waiter| {
             waiter.armed = None;
+            waiter.is_over = false;
             waiter.woken_for.take()
         });
         self.looking_for = woken_for.flatten().or(self.looking_for);
@@ -279,6 +285,13 @@ impl WaiterPlace<'_> {
     pub(super) fn arm(&self, due: Option<Timestamp>) -> bool {
         self.change(|waiter| waiter.armed = Some(due.unwrap_or(Timestamp::MAX)));
         self.leads()
+    }
+
+    /// Whether a wake-up is to be answered by a look. One that says that it leads from now on, or that a task
+    /// becomes due sooner, is not: a task that comes just then is for the longest waiting.
+    pub(super) fn has_to_look(&self) -> bool {
+        let has_to = self.change(|waiter| waiter.is_over || waiter.woken_for.is_some());
+        has_to.unwrap_or(true)
     }
 
     /// Waits for a wake-up; one that came since the look began counts.
