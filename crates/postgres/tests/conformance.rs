@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use runstore_conformance::{Fixture, Harness, Provided};
-use runstore_core::{Clock, Store};
-use runstore_postgres::{PostgresOptions, PostgresStore};
+use runstore_core::Clock;
 
 struct Postgres;
 
@@ -20,38 +19,7 @@ impl Harness for Postgres {
 
     async fn fresh(&self, clock: Arc<dyn Clock>) -> Provided<Box<dyn Fixture>> {
         let options = common::options().with_clock(clock).with_connections(4);
-        let store = PostgresStore::open(options.clone()).await?;
-        Ok(Box::new(InSchema { options, store }))
-    }
-}
-
-/// A store in a schema of its own, which goes with the server.
-struct InSchema {
-    options: PostgresOptions,
-    store: PostgresStore,
-}
-
-#[async_trait]
-impl Fixture for InSchema {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(self.store.clone())
-    }
-
-    async fn second_handle(&self) -> Provided<Arc<dyn Store>> {
-        let store = PostgresStore::open(self.options.clone()).await?;
-        Ok(Arc::new(store))
-    }
-
-    async fn reopen(&mut self) -> Provided<()> {
-        self.store.close().await?;
-        self.store = PostgresStore::open(self.options.clone()).await?;
-        Ok(())
-    }
-
-    async fn kill(&mut self) -> Provided<()> {
-        // What the process had is given up without a word to the server.
-        self.store = PostgresStore::open(self.options.clone()).await?;
-        Ok(())
+        common::InSchema::open(options).await
     }
 }
 

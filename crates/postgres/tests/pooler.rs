@@ -213,36 +213,7 @@ impl Harness for BehindPooler {
         // unless told otherwise, for who polls comes before who is woken.
         let options = self.0.options().with_poll_interval(Duration::from_secs(1));
         let options = options.with_clock(clock).with_connections(4);
-        let store = PostgresStore::open(options.clone()).await?;
-        Ok(Box::new(InSchema { options, store }))
-    }
-}
-
-struct InSchema {
-    options: PostgresOptions,
-    store: PostgresStore,
-}
-
-#[async_trait]
-impl Fixture for InSchema {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(self.store.clone())
-    }
-
-    async fn second_handle(&self) -> Provided<Arc<dyn Store>> {
-        let store = PostgresStore::open(self.options.clone()).await?;
-        Ok(Arc::new(store))
-    }
-
-    async fn reopen(&mut self) -> Provided<()> {
-        self.store.close().await?;
-        self.store = PostgresStore::open(self.options.clone()).await?;
-        Ok(())
-    }
-
-    async fn kill(&mut self) -> Provided<()> {
-        self.store = PostgresStore::open(self.options.clone()).await?;
-        Ok(())
+        common::InSchema::open(options).await
     }
 }
 

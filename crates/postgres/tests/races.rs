@@ -12,14 +12,9 @@ use runstore_core::{
 };
 use runstore_postgres::PostgresStore;
 use runstore_postgres_testing::Cluster;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
+use sqlx::{Connection, PgConnection, query_scalar};
 
-use common::{options_at, schema, url};
-
-async fn run(connection: &mut PgConnection, sql: impl Into<String>) {
-    let statements = raw_sql(AssertSqlSafe(sql.into()));
-    statements.execute(connection).await.unwrap();
-}
+use common::{options_at, run, schema, url};
 
 /// Until somebody waits for the transaction of this connection.
 async fn waited_for(connection: &mut PgConnection) {

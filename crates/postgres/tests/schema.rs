@@ -12,18 +12,13 @@ use runstore_core::{
 };
 use runstore_postgres::{FORMAT_VERSION, PostgresOptions, PostgresStore};
 use runstore_postgres_testing::Cluster;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar};
 use tokio::sync::Barrier;
 
-use common::{options_at, schema, url};
+use common::{options_at, run, schema, url};
 
 async fn connect(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
-}
-
-async fn run(connection: &mut PgConnection, sql: impl Into<String>) {
-    let statements = raw_sql(AssertSqlSafe(sql.into()));
-    statements.execute(connection).await.unwrap();
 }
 
 async fn count(connection: &mut PgConnection, sql: impl Into<String>) -> i64 {

@@ -26,8 +26,8 @@ pub(crate) struct Crew {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) job: Job,
     pub(crate) report: Report,
-    /// Held for writing by the planner, so that the tasks that it plans anew are those that it read; for
-    /// reading around each report, and not while a handler works.
+    /// Held for writing by the planner, so that no report of this process comes too late by a replan of its own;
+    /// for reading around each report, and not while a handler works.
     pub(crate) planning: Arc<RwLock<()>>,
     /// One permit a task that may still be settled.
     settlements: Arc<Semaphore>,

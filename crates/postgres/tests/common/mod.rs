@@ -2,8 +2,13 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use runstore_core::Uuid;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use runstore_conformance::{Fixture, Provided};
+use runstore_core::{Store, Uuid};
 use runstore_postgres::{PostgresOptions, PostgresStore};
+use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
 /// The URL of the server that tests share.
 pub(crate) fn url() -> String {
@@ -28,4 +33,47 @@ pub(crate) fn schema() -> String {
 
 pub(crate) async fn open() -> PostgresStore {
     PostgresStore::open(options()).await.unwrap()
+}
+
+/// Runs statements beside the store.
+pub(crate) async fn run(connection: &mut PgConnection, sql: impl Into<String>) {
+    let statements = raw_sql(AssertSqlSafe(sql.into()));
+    statements.execute(connection).await.unwrap();
+}
+
+/// A store in a schema of its own, which goes with the server.
+pub(crate) struct InSchema {
+    options: PostgresOptions,
+    store: PostgresStore,
+}
+
+impl InSchema {
+    pub(crate) async fn open(options: PostgresOptions) -> Provided<Box<dyn Fixture>> {
+        let store = PostgresStore::open(options.clone()).await?;
+        Ok(Box::new(Self { options, store }))
+    }
+}
+
+#[async_trait]
+impl Fixture for InSchema {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.store.clone())
+    }
+
+    async fn second_handle(&self) -> Provided<Arc<dyn Store>> {
+        let store = PostgresStore::open(self.options.clone()).await?;
+        Ok(Arc::new(store))
+    }
+
+    async fn reopen(&mut self) -> Provided<()> {
+        self.store.close().await?;
+        self.store = PostgresStore::open(self.options.clone()).await?;
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> Provided<()> {
+        // What the process had is given up without a word to the server.
+        self.store = PostgresStore::open(self.options.clone()).await?;
+        Ok(())
+    }
 }

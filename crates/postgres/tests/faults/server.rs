@@ -8,9 +8,9 @@ use runstore_core::{
 };
 use runstore_postgres::PostgresStore;
 use runstore_postgres_testing::Cluster;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar};
 
-use crate::common::{options_at, schema, url};
+use crate::common::{options_at, run, schema, url};
 
 fn unavailable<T: std::fmt::Debug>(result: Result<T>, word: &str) -> Outcome {
     match result {
@@ -20,11 +20,6 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T>, word: &str) -> Outcome {
         }
         other => panic!("{other:?}"),
     }
-}
-
-async fn run(connection: &mut PgConnection, sql: impl Into<String>) {
-    let statements = raw_sql(AssertSqlSafe(sql.into()));
-    statements.execute(connection).await.unwrap();
 }
 
 /// The error is the server's own, as it is when it cannot extend a file: raised by a trigger, for no disk can
