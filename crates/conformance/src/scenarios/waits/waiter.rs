@@ -164,6 +164,23 @@ impl<'c, 'h> Waits<'c, 'h> {
         Ok(waiters)
     }
 
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.c.store
+    }
+
+    /// Whether the wait goes on, where that is for the scenario to judge. One that does not is over with a claim.
+    pub(super) async fn goes_on(&self, waiter: &mut Waiter) -> Outcome<bool> {
+        for _ in 0..ROUNDS {
+            self.go_around().await?;
+            if let Some(answer) = step(Pin::new(&mut *waiter)).await {
+                let claim = answer??;
+                check!(claim.is_some(), "a wait ended with no claim");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Checks that the wait goes on. `what` says where.
     pub(super) async fn check_waits(&self, waiter: &mut Waiter, what: &str) -> Outcome {
         for _ in 0..ROUNDS {
