@@ -1,0 +1,69 @@
+//! What can go wrong in a benchmark.
+
+use std::error::Error;
+use std::{fmt, io};
+
+/// The result of a step of a benchmark.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Why a benchmark cannot be made, or was broken off.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A store refused a call.
+    Store(runstore_core::Error),
+    /// A storage engine that is used without a store refused an operation.
+    Engine(Box<dyn Error + Send + Sync>),
+    /// The system refused something.
+    Io {
+        /// What was to be done.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What was asked for makes no sense, or would give figures that mean nothing. The text says why.
+    Refused(String),
+}
+
+impl Failure {
+    /// Wraps what a storage engine said.
+    pub fn engine(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Engine(error.into())
+    }
+
+    /// Wraps what the system said. `what` was to be done.
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => write!(formatter, "{error}"),
+            Self::Engine(error) => write!(formatter, "{error}"),
+            Self::Io { what, source } => write!(formatter, "{what}: {source}"),
+            Self::Refused(why) => formatter.write_str(why),
+        }
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::Engine(error) => error.source(),
+            Self::Io { source, .. } => Some(source),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+impl From<runstore_core::Error> for Failure {
+    fn from(error: runstore_core::Error) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,26 @@
+//! The benchmark of storage engines for runs of agents.
+//!
+//! A [`Case`] is a workload with its parameters. An [`Engine`] begins a case as a [`Subject`], which carries out
+//! the workload's operations. [`run`] lets the engines take turns (A B A B …) over the rounds of each case and
+//! gives a [`Report`]. The workloads are generic over [`Store`](runstore_core::Store) ([`StoreEngine`]) and know no
+//! backend by name; an engine can as well be a bare loop on a storage engine's own API, to tell what the trait and
+//! its contract cost.
+
+mod case;
+mod engine;
+mod error;
+mod measure;
+mod report;
+mod run;
+mod steps;
+mod store_engine;
+mod workloads;
+
+pub use case::{Case, Workload};
+pub use engine::{Engine, Subject};
+pub use error::{Failure, Result};
+pub use measure::disk::{FileSystem, measure_fsync};
+pub use report::{Fsync, Machine, Percentiles, Report, Round, Row, Spread, StepLatency};
+pub use run::{Length, Plan, Progress, run};
+pub use steps::Steps;
+pub use store_engine::{Opened, Opener, StoreEngine};

@@ -1,0 +1,308 @@
+//! The course of a benchmark: the engines take turns over the rounds of each case.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use crate::measure::disk::measure_fsync;
+use crate::measure::machine;
+use crate::measure::process::Usage;
+use crate::report::{Percentiles, Report, Round, Row, StepLatency, distribution};
+use crate::{Case, Engine, Failure, Result, Steps, Subject};
+
+/// How long a round is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Length {
+    /// So many operations.
+    Operations(u64),
+    /// About as many operations as an engine carries out in that time, found out while it warms up.
+    Time(Duration),
+}
+
+/// What is to be measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The cases, each measured by itself.
+    pub cases: Vec<Case>,
+    /// How many rounds an engine makes in a case, without that for warming up.
+    pub rounds: usize,
+    /// How long each is.
+    pub length: Length,
+    /// The folder of the stores; what a flush costs is measured there, unless it is to be left out.
+    pub folder: PathBuf,
+    /// For how long to measure what a flush costs; not at all if unset.
+    pub fsync: Option<Duration>,
+}
+
+/// How far a benchmark has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'p> {
+    /// How many rounds are over, of all engines and cases, with those for warming up.
+    pub done: usize,
+    /// How many there are at most.
+    pub of: usize,
+    /// The case at hand.
+    pub case: &'p Case,
+    /// The engine whose turn it is.
+    pub engine: &'p str,
+}
+
+/// The most operations of a round whose length is a time: what they use up is made before and held in the store.
+const MOST_OPERATIONS: u64 = 400_000;
+
+/// How much of the time of a round the warm-up must have taken to tell how many operations fill it.
+const ENOUGH: f64 = 0.2;
+
+/// Measures the engines in the cases of the plan.
+///
+/// # Errors
+/// The first thing that goes wrong; what was measured until then is lost.
+pub async fn run(
+    engines: &[Box<dyn Engine>],
+    plan: &Plan,
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+) -> Result<Report> {
+    check(engines, plan)?;
+    let began_at = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut report = Report {
+        version: 1,
+        began_at: began_at.map_or(0, |since| since.as_secs()),
+        machine: machine::look(&plan.folder),
+        fsync: match plan.fsync {
+            Some(duration) => Some(measure_fsync(&plan.folder, duration)?),
+            None => None,
+        },
+        rows: Vec::new(),
+    };
+    let of = plan.cases.len() * engines.len() * (plan.rounds + 1);
+    let mut done = 0;
+    for case in &plan.cases {
+        let mut turns = Vec::new();
+        for engine in engines {
+            progress(Progress {
+                done,
+                of,
+                case,
+                engine: engine.name(),
+            });
+            done += 1;
+            if let Some(subject) = engine.begin(case).await? {
+                turns.push(Turn::warmed_up(engine.as_ref(), subject, case, plan.length).await?);
+            }
+        }
+        for _ in 0..plan.rounds {
+            for turn in &mut turns {
+                progress(Progress {
+                    done,
+                    of,
+                    case,
+                    engine: &turn.row.engine,
+                });
+                done += 1;
+                turn.round().await?;
+            }
+        }
+        for turn in turns {
+            report.rows.push(turn.end().await?);
+        }
+    }
+    Ok(report)
+}
+
+fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {
+    let refuse = |why: &str| Err(Failure::Refused(why.to_owned()));
+    if engines.is_empty() || plan.cases.is_empty() {
+        return refuse("there is nothing to measure: no engine, or no case");
+    }
+    if plan.rounds == 0 || matches!(plan.length, Length::Operations(0)) {
+        return refuse("rounds and operations must be at least 1");
+    }
+    for case in &plan.cases {
+        if case.workers == 0 || case.runs == 0 {
+            return refuse("workers and runs must be at least 1");
+        }
+        if case
+            .rate
+            .is_some_and(|rate| !rate.is_finite() || rate <= 0.0)
+        {
+            return refuse("a rate must be above 0");
+        }
+    }
+    Ok(())
+}
+
+/// An engine in a case.
+struct Turn {
+    subject: Arc<dyn Subject>,
+    row: Row,
+    operations: u64,
+    times: hdrhistogram::Histogram<u64>,
+    bytes_before: Option<u64>,
+}
+
+impl Turn {
+    async fn warmed_up(
+        engine: &dyn Engine,
+        subject: Box<dyn Subject>,
+        case: &Case,
+        length: Length,
+    ) -> Result<Self> {
+        let row = Row {
+            engine: engine.name().to_owned(),
+            is_reference: engine.is_reference(),
+            case: case.clone(),
+            durability: subject.durability(),
+            rounds: Vec::new(),
+            distribution: Vec::new(),
+            file_bytes: None,
+        };
+        let mut turn = Self {
+            subject: Arc::from(subject),
+            row,
+            operations: 0,
+            times: crate::steps::histogram()?,
+            bytes_before: None,
+        };
+        turn.operations = match length {
+            Length::Operations(operations) => {
+                let few = operations.div_ceil(10);
+                turn.measured(few).await?;
+                operations
+            }
+            Length::Time(time) => turn.operations_in(time).await?,
+        };
+        turn.bytes_before = turn.file_bytes();
+        Ok(turn)
+    }
+
+    /// Carries out more and more operations, until their number in this time can be told.
+    async fn operations_in(&self, time: Duration) -> Result<u64> {
+        let mut operations = self.row.case.workers as u64;
+        loop {
+            let (round, _) = self.measured(operations).await?;
+            let share = round.seconds / time.as_secs_f64();
+            if share >= ENOUGH || operations >= MOST_OPERATIONS {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    clippy::cast_precision_loss,
+                    reason = "bounded, and far from 2^53"
+                )]
+                let fitting = (operations as f64 / share.max(f64::MIN_POSITIVE)) as u64;
+                return Ok(fitting.clamp(self.row.case.workers as u64, MOST_OPERATIONS));
+            }
+            operations = (operations * 4).min(MOST_OPERATIONS);
+        }
+    }
+
+    async fn round(&mut self) -> Result<()> {
+        let (round, steps) = self.measured(self.operations).await?;
+        self.times.add(&steps.operations).map_err(Failure::engine)?;
+        self.row.rounds.push(round);
+        Ok(())
+    }
+
+    /// Carries out so many operations and measures them.
+    async fn measured(&self, operations: u64) -> Result<(Round, Steps)> {
+        self.subject.prepare(operations).await?;
+        let usage = Usage::begin();
+        let begun = Instant::now();
+        let done = self.operated(operations, begun).await;
+        let wall = begun.elapsed();
+        let used = usage.end();
+        // Also after an error: what goes on beside would go on for ever.
+        self.subject.settle().await?;
+        let (steps, measured) = done?;
+
+        let case = &self.row.case;
+        #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
+        let (count, workers) = (operations as f64, case.workers as f64);
+        let seconds = match case.workload.is_interrupted() {
+            true => measured.as_secs_f64() / workers,
+            false => wall.as_secs_f64(),
+        };
+        let is_own = self.subject.is_in_process() && !case.workload.is_interrupted();
+        let step_latencies = steps.steps.iter().map(|(step, times)| StepLatency {
+            step: (*step).to_owned(),
+            latency: Percentiles::of(times),
+        });
+        let round = Round {
+            operations,
+            seconds,
+            per_second: count / seconds.max(f64::MIN_POSITIVE),
+            latency: Percentiles::of(&steps.operations),
+            steps: match steps.steps.len() {
+                0 | 1 => Vec::new(),
+                _ => step_latencies.collect(),
+            },
+            cpu_micros: used.cpu_micros.filter(|_| is_own).map(|cpu| cpu / count),
+            disk_bytes: used
+                .disk_bytes
+                .filter(|_| is_own)
+                .map(|bytes| bytes / count),
+            memory_bytes: used.memory_bytes.filter(|_| self.subject.is_in_process()),
+        };
+        Ok((round, steps))
+    }
+
+    /// Lets the workers carry out so many operations, and gives the sum of what was measured of them too.
+    async fn operated(&self, operations: u64, begun: Instant) -> Result<(Steps, Duration)> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let mut workers = JoinSet::new();
+        for worker in 0..self.row.case.workers {
+            let (subject, taken) = (Arc::clone(&self.subject), Arc::clone(&taken));
+            let rate = self.row.case.rate;
+            workers.spawn(async move {
+                let mut steps = Steps::new()?;
+                let mut measured = Duration::ZERO;
+                loop {
+                    let number = taken.fetch_add(1, Ordering::Relaxed);
+                    if number >= operations {
+                        return Result::Ok((steps, measured));
+                    }
+                    let due = rate.map(|rate| begun + due_after(number, rate));
+                    if let Some(due) = due {
+                        sleep_until(due.into()).await;
+                    }
+                    subject.operate(worker, &mut steps).await?;
+                    measured += steps.end_operation(due.map(|due| due.elapsed()));
+                }
+            });
+        }
+        let mut all = Steps::new()?;
+        let mut measured = Duration::ZERO;
+        while let Some(worker) = workers.join_next().await {
+            let (steps, of_worker) = worker.map_err(Failure::engine)??;
+            all.merge(steps)?;
+            measured += of_worker;
+        }
+        Ok((all, measured))
+    }
+
+    fn file_bytes(&self) -> Option<u64> {
+        let files = self.subject.files();
+        if files.is_empty() {
+            return None;
+        }
+        let bytes = files.iter().filter_map(|file| file.metadata().ok());
+        Some(bytes.map(|found| found.len()).sum())
+    }
+
+    async fn end(mut self) -> Result<Row> {
+        self.row.file_bytes = self.bytes_before.zip(self.file_bytes());
+        self.row.distribution = distribution(&self.times);
+        self.subject.end().await?;
+        Ok(self.row)
+    }
+}
+
+/// When the operation of this number is to begin.
+fn due_after(number: u64, rate: f64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
+    let seconds = number as f64 / rate;
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}

@@ -1,0 +1,72 @@
+//! Claims and what follows them.
+
+use runstore_core::{
+    AttemptReport, Claim, ClaimRequest, CompleteTask, EventDraft, FinishReport, NewAttempt,
+    NewEvent, RunId,
+};
+use serde_json::{Value, json};
+
+use super::World;
+use crate::{Failure, Result, Steps};
+
+async fn claimed(world: &World, worker: usize, run_id: RunId, steps: &mut Steps) -> Result<Claim> {
+    let request = ClaimRequest::of_run(run_id).with_worker(format!("worker {worker}"));
+    let claim = world.store().claim_next_task(request);
+    let claim = steps.time("claim", claim).await?;
+    claim.ok_or_else(|| Failure::Refused("no task is left to claim: a worker took two".to_owned()))
+}
+
+fn payload(world: &World) -> Value {
+    json!({ "text": world.text })
+}
+
+fn attempt(world: &World) -> AttemptReport {
+    AttemptReport::new("completed", "done").with_result(payload(world))
+}
+
+fn event(world: &World) -> EventDraft {
+    EventDraft::new("worker", "completed", "done").with_payload(payload(world))
+}
+
+pub(super) async fn cycle(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
+    let (_, run_id) = world.next_run()?;
+    let store = world.store();
+    let token = claimed(world, worker, run_id, steps).await?.token();
+    let new = NewAttempt::of_claim(token, attempt(world));
+    steps.time("attempt", store.add_attempt(new)).await?;
+    let new = NewEvent::new(run_id, event(world));
+    steps.time("event", store.add_event(new)).await?;
+    let complete = CompleteTask::new(token.task_id, world.text.as_str());
+    steps
+        .time("complete", store.complete_task(complete))
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn finish(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
+    let (_, run_id) = world.next_run()?;
+    let token = claimed(world, worker, run_id, steps).await?.token();
+    let report = FinishReport::completed(world.text.as_str())
+        .with_attempt(attempt(world))
+        .with_event(event(world));
+    let finish = world.store().finish_task(token, report);
+    steps.time("finish", finish).await?;
+    Ok(())
+}
+
+pub(super) async fn claim(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
+    let (_, run_id) = world.next_run()?;
+    claimed(world, worker, run_id, steps).await.map(drop)
+}
+
+pub(super) async fn claim_nothing(world: &World, steps: &mut Steps) -> Result<()> {
+    let (_, run_id) = world.next_run()?;
+    let request = ClaimRequest::of_run(run_id).with_worker("worker");
+    let claim = world.store().claim_next_task(request);
+    match steps.time("claim", claim).await? {
+        None => Ok(()),
+        Some(_) => Err(Failure::Refused(
+            "a task was claimed where there is none".to_owned(),
+        )),
+    }
+}

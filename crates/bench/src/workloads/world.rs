@@ -1,0 +1,107 @@
+//! The runs and tasks of a case.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use runstore_core::{NewRun, RunId, Store, TaskDraft, TaskPlan};
+
+use crate::store_engine::{Opened, Opener};
+use crate::{Case, Failure, Result, Workload};
+
+/// How many tasks are added by one call while a store is filled.
+const CHUNK: u64 = 10_000;
+
+pub(crate) struct World {
+    pub(crate) case: Case,
+    pub(crate) opened: Opened,
+    pub(crate) opener: Arc<dyn Opener>,
+    pub(crate) run_ids: Vec<RunId>,
+    /// A payload of the size of the case.
+    pub(crate) text: String,
+    /// Whose turn it is among the runs, so that each is used as often as another.
+    turn: AtomicUsize,
+}
+
+impl World {
+    /// Makes the runs of a case, with its tasks spread over them.
+    pub(crate) async fn filled(
+        case: Case,
+        opened: Opened,
+        opener: Arc<dyn Opener>,
+    ) -> Result<Self> {
+        let number = match case.workload {
+            // Each worker has tasks or waits of its own.
+            Workload::Plan | Workload::Resume | Workload::Wake => case.runs.max(case.workers),
+            _ => case.runs,
+        };
+        let mut run_ids = Vec::with_capacity(number);
+        for _ in 0..number {
+            let new = NewRun::new("benchmark", "/srv/benchmark");
+            run_ids.push(opened.store.create_run(new).await?.id);
+        }
+        let world = Self {
+            text: case.text(),
+            case,
+            opened,
+            opener,
+            run_ids,
+            turn: AtomicUsize::new(0),
+        };
+        match world.case.workload {
+            // There is to be nothing to claim; or each operation brings its own.
+            Workload::ClaimNothing | Workload::Wake | Workload::Plan => {}
+            Workload::Resume => world.add_tasks(world.case.tasks).await?,
+            _ => {
+                let each = world.case.tasks.div_ceil(number as u64);
+                world.add_tasks(each).await?;
+            }
+        }
+        Ok(world)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.opened.store
+    }
+
+    /// Adds so many tasks to each run.
+    pub(crate) async fn add_tasks(&self, each: u64) -> Result<()> {
+        for run_id in &self.run_ids {
+            let mut left = each;
+            while left > 0 {
+                let now = left.min(CHUNK);
+                left -= now;
+                let plan = TaskPlan::new(*run_id, self.drafts(now));
+                self.store().append_tasks(plan).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn drafts(&self, count: u64) -> impl Iterator<Item = TaskDraft> + '_ {
+        (0..count).map(|number| TaskDraft::new(format!("task {number}"), self.text.as_str()))
+    }
+
+    /// The next run in turn.
+    pub(crate) fn next_run(&self) -> Result<(usize, RunId)> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        Ok((turn, self.run_of(turn)?))
+    }
+
+    /// The run of this worker.
+    pub(crate) fn run_of(&self, worker: usize) -> Result<RunId> {
+        let run_id = self.run_ids.get(worker % self.run_ids.len().max(1));
+        run_id
+            .copied()
+            .ok_or_else(|| Failure::Refused("a case needs a run".to_owned()))
+    }
+
+    /// Deletes what the case made where others may have theirs in the same place.
+    pub(crate) async fn clear(&self) -> Result<()> {
+        if self.opened.files.is_empty() {
+            for run_id in &self.run_ids {
+                self.store().delete_run(*run_id).await?;
+            }
+        }
+        Ok(())
+    }
+}
