@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArguments;
+
 /// A durable store for the state of agent runs.
 #[derive(Debug, Parser)]
 #[command(name = "runstore", version)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Show(ShowArguments),
     /// List the runs of a store, newest first
     Runs(RunsArguments),
+    /// Measure the storage engines side by side
+    Bench(Box<BenchArguments>),
 }
 
 #[derive(Debug, Args)]

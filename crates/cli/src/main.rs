@@ -1,6 +1,7 @@
 //! The command `runstore`: the main job of the store in one command, and a look into a store.
 
 mod args;
+mod bench;
 mod demo;
 mod failure;
 mod open;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => end(demo::run(&arguments), ExitCode::FAILURE),
         Command::DemoWorker => demo::work(),
         Command::Show(arguments) => end(show::show(&arguments), ExitCode::SUCCESS),
+        Command::Bench(arguments) => end(bench::run(&arguments), ExitCode::FAILURE),
         Command::Runs(arguments) => end(show::runs(&arguments), ExitCode::SUCCESS),
     }
 }

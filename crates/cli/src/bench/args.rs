@@ -1,0 +1,82 @@
+//! What `runstore bench` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use runstore::Durability;
+use runstore_bench::Workload;
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    #[command(flatten)]
+    pub(crate) measure: MeasureArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MeasureArguments {
+    /// What to do over and over: cycle, finish, claim, claim-nothing, append, append-beside-snapshots, plan,
+    /// snapshot, snapshot-beside-appends, pages, wake, resume, mixed, open [default: cycle finish]
+    #[arg(value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<Workload>,
+    /// An engine: the name of a backend, whose stores are fresh files in the folder (sqlite, redb, memory; with
+    /// options as in sqlite?OPTION=VALUE), or postgres://USER@HOST/DATABASE; may be given several times
+    /// [default: all but postgres]
+    #[arg(long = "store", value_name = "ENGINE")]
+    pub(crate) stores: Vec<String>,
+    /// Leave out the bare loops on the engines' own APIs
+    #[arg(long)]
+    pub(crate) no_reference: bool,
+    /// By how many workers at the same time, one number or several
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 16, 64])]
+    pub(crate) workers: Vec<usize>,
+    /// How many tasks there are beside those that are worked on, one number or several
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1_000])]
+    pub(crate) tasks: Vec<u64>,
+    /// Over how many runs they are spread
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) runs: usize,
+    /// The bytes of each objective, summary and payload
+    #[arg(long, value_name = "BYTES", default_value_t = 200)]
+    pub(crate) payload: usize,
+    /// How many operations begin each second, whatever became of the ones before
+    #[arg(long, value_name = "PER_SECOND")]
+    pub(crate) rate: Option<f64>,
+    /// What a write survives once it has returned
+    #[arg(long, value_enum, default_value_t = Survives::Full)]
+    pub(crate) durability: Survives,
+    /// How many rounds each engine makes, in turns with the others
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// About how long a round takes
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) seconds: f64,
+    /// How many operations a round has, in place of a time
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    pub(crate) operations: Option<u64>,
+    /// The folder for the files of the stores; what was made there is removed
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Measure durable writes even where the folder is in memory
+    #[arg(long)]
+    pub(crate) allow_tmpfs: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Survives {
+    /// A killed process and a loss of power
+    Full,
+    /// A killed process
+    Relaxed,
+}
+
+impl From<Survives> for Durability {
+    fn from(survives: Survives) -> Self {
+        match survives {
+            Survives::Full => Self::Full,
+            Survives::Relaxed => Self::Relaxed,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The engines of a benchmark: stores in fresh files, on a server, or in memory, by the names of their backends.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use runstore::{BACKENDS, Durability, Store, StoreUrl};
+use runstore_bench::{Engine, Failure as BenchFailure, Opened, Opener, StoreEngine};
+
+use crate::failure::{Context, Failure};
+use crate::open::shown;
+
+type Result<T> = std::result::Result<T, BenchFailure>;
+
+/// The schema of a database in which stores are measured, unless their URL names another.
+const SCHEMA: &str = "runstore_bench";
+
+/// The engines of these names and URLs; without any, those that need no server.
+pub(crate) fn named(
+    stores: &[String],
+    folder: &Path,
+) -> std::result::Result<Vec<Box<dyn Engine>>, Failure> {
+    let by_themselves = BACKENDS.iter().filter(|backend| **backend != "postgres");
+    let by_themselves = by_themselves.map(|backend| (*backend).to_owned());
+    let stores = match stores {
+        [] => Vec::from_iter(by_themselves),
+        stores => stores.to_vec(),
+    };
+    stores.iter().map(|store| engine(store, folder)).collect()
+}
+
+fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Failure> {
+    if store.contains("://") {
+        let url: StoreUrl = store
+            .parse()
+            .or_fail(format!("cannot read the URL {}", shown(store)))?;
+        if !url.scheme().starts_with("postgres") {
+            let problem = format!(
+                "{} is no server; name the backend alone, as sqlite, for stores in fresh files",
+                shown(store)
+            );
+            return Err(Failure::new(problem));
+        }
+        let has_schema = url.options().any(|(key, _)| key == "schema");
+        let url = match has_schema {
+            true => store.to_owned(),
+            false => with_option(store, "schema", SCHEMA),
+        };
+        return Ok(Box::new(StoreEngine::new("postgres", Server { url })));
+    }
+    let (backend, options) = store.split_once('?').unwrap_or((store, ""));
+    if !BACKENDS.contains(&backend) || backend == "postgres" {
+        let mut known = Vec::from_iter(BACKENDS.iter().copied());
+        known.retain(|backend| *backend != "postgres");
+        let problem = format!(
+            "there is no engine {store:?}; there are {} and postgres://USER@HOST/DATABASE",
+            known.join(", ")
+        );
+        return Err(Failure::new(problem));
+    }
+    let fresh = Fresh {
+        backend: backend.to_owned(),
+        options: options.to_owned(),
+        folder: folder.to_owned(),
+    };
+    Ok(Box::new(StoreEngine::new(store, fresh)))
+}
+
+fn with_option(url: &str, key: &str, value: &str) -> String {
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}{key}={value}")
+}
+
+/// Stores in fresh files, or in memory.
+struct Fresh {
+    backend: String,
+    options: String,
+    folder: PathBuf,
+}
+
+/// The files that have been used by this process.
+static FILES: AtomicU32 = AtomicU32::new(0);
+
+impl Fresh {
+    fn url(&self, file: &Path, durability: Durability) -> Result<String> {
+        let Some(file) = file.to_str() else {
+            let problem = format!("{} cannot be named in a URL", file.display());
+            return Err(BenchFailure::Refused(problem));
+        };
+        let url = with_option(
+            &format!("{}:{file}", self.backend),
+            "durability",
+            &durability.to_string(),
+        );
+        Ok(match self.options.as_str() {
+            "" => url,
+            options => format!("{url}&{options}"),
+        })
+    }
+}
+
+#[async_trait]
+impl Opener for Fresh {
+    async fn open(&self, durability: Durability) -> Result<Opened> {
+        if self.backend == "memory" {
+            return Ok(Opened {
+                store: runstore::open("memory:").await?,
+                place: String::new(),
+                files: Vec::new(),
+                is_in_process: true,
+            });
+        }
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("runstore-bench-{}-{number}.{}", process::id(), self.backend);
+        let file = self.folder.join(name);
+        let url = self.url(&file, durability)?;
+        let beside = |ending: &str| {
+            let mut name = file.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        Ok(Opened {
+            store: runstore::open(&url).await?,
+            place: url,
+            files: vec![file.clone(), beside("-wal"), beside("-shm")],
+            is_in_process: true,
+        })
+    }
+
+    async fn open_again(&self, opened: &Opened) -> Result<Option<Arc<dyn Store>>> {
+        if self.backend == "memory" {
+            return Ok(None);
+        }
+        Ok(Some(runstore::open(&opened.place).await?))
+    }
+
+    async fn remove(&self, opened: &Opened) -> Result<()> {
+        for file in &opened.files {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    let what = format!("cannot remove {}", file.display());
+                    return Err(BenchFailure::io(what, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stores on a server: all in one schema, each case with runs of its own, which are deleted in the end.
+struct Server {
+    url: String,
+}
+
+#[async_trait]
+impl Opener for Server {
+    async fn open(&self, durability: Durability) -> Result<Opened> {
+        let url = with_option(&self.url, "durability", &durability.to_string());
+        Ok(Opened {
+            store: runstore::open(&url).await?,
+            place: url,
+            files: Vec::new(),
+            is_in_process: false,
+        })
+    }
+
+    async fn open_again(&self, opened: &Opened) -> Result<Option<Arc<dyn Store>>> {
+        Ok(Some(runstore::open(&opened.place).await?))
+    }
+
+    async fn remove(&self, _: &Opened) -> Result<()> {
+        Ok(())
+    }
+}

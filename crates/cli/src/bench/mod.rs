@@ -1,0 +1,139 @@
+//! `runstore bench`: the benchmark of the storage engines.
+
+mod args;
+mod engines;
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use runstore_bench::{Case, FileSystem, Length, Plan, Progress, Report, Workload};
+
+pub(crate) use self::args::BenchArguments;
+use self::args::{MeasureArguments, Survives};
+use crate::failure::{Context, Failure};
+use crate::open::runtime;
+use crate::output;
+
+/// For how long the disk's own flushes are measured.
+const FSYNC: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
+    measure(&arguments.measure)
+}
+
+fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
+    check_folder(arguments)?;
+    let plan = Plan {
+        cases: cases(arguments),
+        rounds: arguments.rounds,
+        length: match arguments.operations {
+            Some(operations) => Length::Operations(operations),
+            None => Length::Time(
+                Duration::try_from_secs_f64(arguments.seconds)
+                    .or_fail("cannot take the seconds of a round")?,
+            ),
+        },
+        folder: arguments.dir.clone(),
+        fsync: Some(FSYNC),
+    };
+    let engines = engines::named(&arguments.stores, &arguments.dir)?;
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({eta} left)");
+    bar.set_style(style.or_fail("cannot draw the progress")?);
+    let mut show = |progress: Progress<'_>| {
+        bar.set_length(progress.of as u64);
+        bar.set_position(progress.done as u64);
+        let Case {
+            workload,
+            workers,
+            tasks,
+            ..
+        } = progress.case;
+        bar.set_message(format!(
+            "{workload}, workers {workers}, tasks {tasks}: {}",
+            progress.engine
+        ));
+    };
+    let measured = runtime()?.block_on(runstore_bench::run(&engines, &plan, &mut show));
+    bar.finish_and_clear();
+    let report = measured.or_fail("the benchmark was broken off")?;
+    tell(arguments, &report)
+}
+
+/// A flush that reaches no disk costs nothing, and a figure with it says nothing.
+fn check_folder(arguments: &MeasureArguments) -> Result<(), Failure> {
+    let dir = arguments.dir.display();
+    if !arguments.dir.is_dir() {
+        return Err(Failure::new(format!("{dir} is no folder")));
+    }
+    let is_in_memory = FileSystem::of(&arguments.dir).is_some_and(|of| of.is_in_memory());
+    if is_in_memory && arguments.durability == Survives::Full && !arguments.allow_tmpfs {
+        return Err(Failure::new(format!(
+            "{dir} is in memory, where durable writes cost nothing: give a folder on a disk with --dir, or \
+             --allow-tmpfs to measure all the same"
+        )));
+    }
+    Ok(())
+}
+
+fn cases(arguments: &MeasureArguments) -> Vec<Case> {
+    let workloads = match arguments.workloads.as_slice() {
+        [] => &[Workload::Cycle, Workload::Finish],
+        workloads => workloads,
+    };
+    let mut cases = Vec::new();
+    for workload in workloads {
+        for tasks in &arguments.tasks {
+            for workers in &arguments.workers {
+                cases.push(Case {
+                    workload: *workload,
+                    workers: *workers,
+                    tasks: *tasks,
+                    runs: arguments.runs,
+                    payload_bytes: arguments.payload,
+                    rate: arguments.rate,
+                    durability: arguments.durability.into(),
+                });
+            }
+        }
+    }
+    cases
+}
+
+fn tell(arguments: &MeasureArguments, report: &Report) -> Result<(), Failure> {
+    if arguments.json {
+        return output::print_json(report);
+    }
+    for row in &report.rows {
+        let Some(rate) = row.per_second() else {
+            continue;
+        };
+        let of = |figure: fn(&runstore_bench::Round) -> Option<f64>| {
+            row.spread(figure).map_or(f64::NAN, |spread| spread.median)
+        };
+        output::print(&format!(
+            "{:<24} w{:<4} t{:<8} {:<14} {:>9.0}/s ({:.0}-{:.0}) p50 {:.0} p99 {:.0} cpu {:.0} disk {:.0} mem {:.0}",
+            row.case.workload.name(),
+            row.case.workers,
+            row.case.tasks,
+            row.engine,
+            rate.median,
+            rate.least,
+            rate.most,
+            of(|round| Some(round.latency.p50)),
+            of(|round| Some(round.latency.p99)),
+            of(|round| round.cpu_micros),
+            of(|round| round.disk_bytes),
+            of(|round| round.memory_bytes.map(|bytes| bytes as f64)),
+        ))?;
+        if let Some(round) = row.rounds.last() {
+            for step in &round.steps {
+                output::print(&format!(
+                    "    {:<10} p50 {:.0} p99 {:.0}",
+                    step.step, step.latency.p50, step.latency.p99
+                ))?;
+            }
+        }
+    }
+    Ok(())
+}
