@@ -1,18 +1,20 @@
 //! How a change of a task is saved: with the place that the task has from then on, and those of the tasks that
 //! depend on it (clauses C1, C7 and C9).
 
+use std::collections::HashMap;
+
 use runstore_core::rules::schedule::{
     Place, available_from, concerns_dependents, place, unmet_after,
 };
 use runstore_core::{Result, RunId, Task, TaskId, TaskStatus, Timestamp};
-use sqlx::{QueryBuilder, Sqlite, query};
+use sqlx::{QueryBuilder, Sqlite};
 
 use crate::codec::{Columns, Record, micros};
-use crate::statement::{ROWS_A_STATEMENT, list, run_built};
+use crate::statement::{ROWS_A_STATEMENT, list_by_ids, run_built};
 use crate::write::Write;
 
-const DEPENDENTS_OF: &str = "SELECT id, run_id, available_from, unmet FROM dependents \
-    JOIN tasks ON id = dependent WHERE dependency = ?";
+const DEPENDENTS_OF: &str = "SELECT dependency, id, run_id, available_from, unmet FROM dependents \
+    JOIN tasks ON id = dependent WHERE dependency IN (";
 
 /// What the saving of a changed task has to know of it as it is stored.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,11 @@ pub(crate) async fn save(write: &mut Write<'_>, before: Before, task: Task) -> R
     Ok(task)
 }
 
+/// Saves all that can change of tasks that came to an end.
+pub(crate) async fn save_settled(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
+    save_rows(write, changed, true).await
+}
+
 /// Saves what can change of tasks that keep their summaries.
 pub(crate) async fn save_all(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
     save_rows(write, changed, false).await
@@ -119,12 +126,11 @@ async fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: boo
         statement.push(") AS changed WHERE tasks.id = changed.column1");
         run_built(write.connection, Task::TABLE, statement).await?;
     }
-    for (before, task) in changed {
-        if concerns_dependents(before.status, task.status) {
-            save_dependents(write, task.id, task.status).await?;
-        }
-    }
-    Ok(())
+    let concerning = changed
+        .iter()
+        .filter(|(before, task)| concerns_dependents(before.status, task.status));
+    let concerning = concerning.map(|(_, task)| (task.id, task.status));
+    save_dependents(write, &concerning.collect()).await
 }
 
 /// What decides the place of a task, without the task.
@@ -149,14 +155,40 @@ impl Record for Waiting {
     }
 }
 
-/// Counts a change of a dependency to this state in every task that waits for it.
-async fn save_dependents(write: &mut Write<'_>, dependency: TaskId, to: TaskStatus) -> Result<()> {
-    let dependents = query(DEPENDENTS_OF).bind(dependency.as_uuid());
-    let mut dependents: Vec<Waiting> = list(write.connection, dependents).await?;
-    for task in &mut dependents {
-        task.unmet = unmet_after(task.unmet, to);
+/// Counts changes of dependencies to these states in every task that waits for them.
+async fn save_dependents(
+    write: &mut Write<'_>,
+    dependencies: &HashMap<TaskId, TaskStatus>,
+) -> Result<()> {
+    let ids = Vec::from_iter(dependencies.keys().map(|id| id.as_uuid()));
+    let found: Vec<Dependent> = list_by_ids(write.connection, DEPENDENTS_OF, &ids).await?;
+    let mut dependents: HashMap<TaskId, Waiting> = HashMap::new();
+    for Dependent { dependency, task } in found {
+        // A task that waits for several of them comes once for each.
+        let task = dependents.entry(task.id).or_insert(task);
+        if let Some(to) = dependencies.get(&dependency) {
+            task.unmet = unmet_after(task.unmet, *to);
+        }
     }
-    save_places(write, &dependents).await
+    save_places(write, &Vec::from_iter(dependents.into_values())).await
+}
+
+/// A task that waits for another one.
+struct Dependent {
+    dependency: TaskId,
+    task: Waiting,
+}
+
+impl Record for Dependent {
+    const TABLE: &'static str = "dependents";
+    const NUMBER: &'static str = Task::NUMBER;
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            dependency: row.id("dependency")?,
+            task: Waiting::from_row(row)?,
+        })
+    }
 }
 
 /// Saves what tasks wait for that did not change themselves.
@@ -189,6 +221,7 @@ mod tests {
             "SEARCH dependents USING PRIMARY KEY (dependency=?)",
             "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=?)",
         ];
-        assert_eq!(steps(&mut opened, DEPENDENTS_OF), expected);
+        let two = format!("{DEPENDENTS_OF}?, ?)");
+        assert_eq!(steps(&mut opened, &two), expected);
     }
 }

@@ -10,13 +10,13 @@ use runstore_core::{
     Claim, ClaimRequest, ClaimToken, EventDraft, FinishReport, Heartbeat, Result, RunId, Task,
     TaskStanding, Timestamp,
 };
-use sqlx::query;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, query};
 
 use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
 use crate::codec::{Record, task_columns};
 use crate::journal::{add_own_events, insert, repeated};
-use crate::statement::{change, find, value};
+use crate::statement::{ROWS_A_STATEMENT, change, find, run_built, value};
 use crate::write::Write;
 use crate::{queue, runs, tasks};
 
@@ -160,12 +160,26 @@ pub(crate) async fn finish(
     for artifact in artifacts {
         insert(connection, artifact).await?;
     }
-    let remember = query("INSERT INTO finished_claims (task_id, attempt_number) VALUES (?, ?)")
-        .bind(token.task_id.as_uuid())
-        .bind(number);
-    change(connection, FINISHED_CLAIMS, remember).await?;
+    remember_finished(connection, &[token]).await?;
     add_own_events(&mut write, run_id, event).await?;
     save(&mut write, before, task).await
+}
+
+/// Notes that claims have ended with reports (clause C5).
+pub(crate) async fn remember_finished(
+    connection: &mut SqliteConnection,
+    tokens: &[ClaimToken],
+) -> Result<()> {
+    for chunk in tokens.chunks(ROWS_A_STATEMENT) {
+        let mut statement =
+            QueryBuilder::<Sqlite>::new("INSERT INTO finished_claims (task_id, attempt_number) ");
+        statement.push_values(chunk, |mut row, token| {
+            row.push_bind(token.task_id.as_uuid())
+                .push_bind(token.attempt_number);
+        });
+        run_built(connection, FINISHED_CLAIMS, statement).await?;
+    }
+    Ok(())
 }
 
 /// Whether the claim has ended with a report (clause C5).

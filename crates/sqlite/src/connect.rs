@@ -12,7 +12,7 @@ use crate::error::engine;
 use crate::file::DatabaseFile;
 
 /// Enough for every statement of the store, those for plans of each size included.
-const STATEMENTS: usize = 768;
+const STATEMENTS: usize = 1_280;
 
 /// The connection that writes.
 pub(crate) async fn writer(

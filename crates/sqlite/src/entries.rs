@@ -1,9 +1,13 @@
 //! The entries of a run's journal: how each kind is read, found and added.
 
 use runstore_core::{AgentRole, Approval, Artifact, Checkpoint, Event, Result, RunId, TaskAttempt};
-use sqlx::query;
+use sqlx::query_builder;
+use sqlx::{Sqlite, query};
 
 use crate::codec::{Columns, Named, Query, Record, select};
+
+/// The values of a row in a statement under way.
+pub(crate) type Separated<'q, 'e> = query_builder::Separated<'q, Sqlite, &'static str>;
 
 /// An entry of a run's journal. Entries are only ever added, and go with their run.
 pub(crate) trait Entry: Named {
@@ -14,6 +18,12 @@ pub(crate) trait Entry: Named {
 
     /// The statement that adds it and gives its number, or no row if there is no such run.
     fn insert(&self) -> Query;
+
+    /// The beginning of a statement that adds many; what [`bind_to`](Self::bind_to) gives follows for each.
+    const INSERT_ALL: &'static str;
+
+    /// Binds the columns of its row, without those that the insert of one finds out by itself.
+    fn bind_to<'e>(&'e self, row: &mut Separated<'_, 'e>);
 
     /// The entry under the number that it was given.
     fn numbered(self, _seq: u64) -> Self {
@@ -48,6 +58,14 @@ macro_rules! entry {
                     " FROM runs WHERE id = ?1 RETURNING seq",
                 ));
                 insert.bind(self.run_id.as_uuid())$(.bind($value))+
+            }
+
+            const INSERT_ALL: &'static str =
+                concat!("INSERT INTO ", $table, " (run_id, ", $columns, ") ");
+
+            fn bind_to<'e>(&'e self, row: &mut Separated<'_, 'e>) {
+                let $entry = self;
+                row.push_bind(self.run_id.as_uuid())$(.push_bind($value))+;
             }
 
             $($numbered)?

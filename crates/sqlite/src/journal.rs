@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite, query};
 
 use crate::claims::standing_of_fence;
-use crate::codec::{Query, Record, select};
+use crate::codec::{Query, Record, integer, select};
 use crate::entries::Entry;
 use crate::statement::{
     ROWS_A_STATEMENT, after, find, find_by_id, list_last, page, rows, run_built, value,
@@ -53,7 +53,13 @@ pub(crate) async fn add_own_events(
     let events = drafts.into_iter();
     let mut events = Vec::from_iter(events.map(|draft| create::event(run_id, 0, draft, now)));
     if events.len() > 1 {
-        return insert_own_events(write.connection, run_id, &events).await;
+        let last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?";
+        let last = query(last).bind(run_id.as_uuid());
+        let last: Option<u64> = value(write.connection, Event::TABLE, last).await?;
+        for (event, seq) in events.iter_mut().zip(last.unwrap_or(0) + 1..) {
+            event.seq = seq;
+        }
+        return insert_events(write.connection, &Vec::from_iter(&events)).await;
     }
     match events.pop() {
         Some(event) => insert(write.connection, event).await.map(|_| ()),
@@ -61,28 +67,35 @@ pub(crate) async fn add_own_events(
     }
 }
 
-/// Adds events without ids by statements for many at once.
-async fn insert_own_events(
+/// Adds entries to runs that there are, by statements for many at once.
+pub(crate) async fn insert_all<E: Entry>(
     connection: &mut SqliteConnection,
-    run_id: RunId,
-    events: &[Event],
+    entries: &[&E],
 ) -> Result<()> {
-    let last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?";
-    let last = query(last).bind(run_id.as_uuid());
-    let last: Option<i64> = value(connection, Event::TABLE, last).await?;
-    let mut seqs = last.unwrap_or(0) + 1..;
+    for chunk in entries.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::<Sqlite>::new(E::INSERT_ALL);
+        statement.push_values(chunk, |mut row, entry| entry.bind_to(&mut row));
+        run_built(connection, E::TABLE, statement).await?;
+    }
+    Ok(())
+}
+
+/// Adds events that have their numbers to runs that there are, by statements for many at once.
+pub(crate) async fn insert_events(
+    connection: &mut SqliteConnection,
+    events: &[&Event],
+) -> Result<()> {
     for chunk in events.chunks(ROWS_A_STATEMENT) {
+        let mut numbers = Vec::with_capacity(chunk.len());
+        for event in chunk {
+            numbers.push(integer(event.seq)?);
+        }
         let mut statement = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO events (run_id, seq, ts, source, kind, message, payload) ",
+            "INSERT INTO events (run_id, event_id, ts, source, kind, message, payload, seq) ",
         );
-        statement.push_values(chunk.iter().zip(&mut seqs), |mut row, (event, seq)| {
-            row.push_bind(event.run_id.as_uuid())
-                .push_bind(seq)
-                .push_bind(event.ts.as_micros())
-                .push_bind(event.source.as_str())
-                .push_bind(event.kind.as_str())
-                .push_bind(event.message.as_str())
-                .push_bind(event.payload.to_string());
+        statement.push_values(chunk.iter().zip(numbers), |mut row, (event, number)| {
+            event.bind_to(&mut row);
+            row.push_bind(number);
         });
         run_built(connection, Event::TABLE, statement).await?;
     }

@@ -74,6 +74,7 @@ mod tasks;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
+mod together;
 mod waiting;
 mod write;
 mod writer;

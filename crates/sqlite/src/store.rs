@@ -5,16 +5,19 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use runstore_core::rules::input::{Input, check_claims, check_limit, check_timeout, check_word};
 use runstore_core::rules::runs as run_rules;
+use runstore_core::rules::tasks::Settlement;
 use runstore_core::{
     AbandonTask, AgentRole, AgentState, Approval, ApprovalSource, Artifact, BlockTask, Checkpoint,
     Claim, ClaimRequest, ClaimToken, Clock, CompleteTask, Durability, Event, FinishReport,
     Heartbeat, ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, ListRuns,
-    ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Result,
-    Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task,
-    TaskAttempt, TaskId, TaskPlan, Timestamp, WaitingReason, WakeHub, WriteQueue, claim_or_wait,
+    ListTasks, NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, Page, Reply,
+    Result, Run, RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo,
+    Task, TaskAttempt, TaskId, TaskPlan, Timestamp, WaitingReason, WakeHub, WriteQueue,
+    claim_or_wait,
 };
 
 use crate::readers::Readers;
+use crate::together::Together;
 use crate::waiting::{self, Elsewhere, Wait};
 use crate::write::{self, Job, Write};
 use crate::{SqliteOptions, claims, journal, open, plans, runs, snapshot, tasks};
@@ -73,6 +76,21 @@ impl SqliteStore {
     {
         let queue = &self.inner.queue;
         queue.submit(|reply| write::job(reply, apply)).await
+    }
+
+    /// A write that is carried out together with others that wait.
+    async fn together<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(Reply<T>) -> Together,
+    ) -> Result<T> {
+        let queue = &self.inner.queue;
+        queue.submit(|reply| Job::Together(vec![call(reply)])).await
+    }
+
+    async fn settle(&self, task_id: TaskId, settlement: impl Into<Settlement>) -> Result<Task> {
+        let settlement = settlement.into();
+        self.together(|reply| Together::Settle(task_id, settlement, reply))
+            .await
     }
 
     pub(crate) fn readers(&self) -> &Readers {
@@ -197,20 +215,17 @@ impl Store for SqliteStore {
 
     async fn complete_task(&self, complete: CompleteTask) -> Result<Task> {
         complete.check()?;
-        self.write(move |write| Box::pin(tasks::settle(write, complete.task_id, complete)))
-            .await
+        self.settle(complete.task_id, complete).await
     }
 
     async fn block_task(&self, block: BlockTask) -> Result<Task> {
         block.check()?;
-        self.write(move |write| Box::pin(tasks::settle(write, block.task_id, block)))
-            .await
+        self.settle(block.task_id, block).await
     }
 
     async fn abandon_task(&self, abandon: AbandonTask) -> Result<Task> {
         abandon.check()?;
-        self.write(move |write| Box::pin(tasks::settle(write, abandon.task_id, abandon)))
-            .await
+        self.settle(abandon.task_id, abandon).await
     }
 
     async fn requeue_task(&self, task_id: TaskId) -> Result<Task> {
@@ -270,14 +285,14 @@ impl Store for SqliteStore {
 
     async fn finish_task(&self, token: ClaimToken, report: FinishReport) -> Result<Task> {
         report.check()?;
-        self.write(move |write| Box::pin(claims::finish(write, token, report)))
+        let report = Box::new(report);
+        self.together(|reply| Together::Finish(token, report, reply))
             .await
     }
 
     async fn add_attempt(&self, new: NewAttempt) -> Result<TaskAttempt> {
         new.check()?;
-        self.write(move |write| Box::pin(journal::add_attempt(write, new)))
-            .await
+        self.together(|reply| Together::Attempt(new, reply)).await
     }
 
     async fn latest_attempt(&self, task_id: TaskId) -> Result<Option<TaskAttempt>> {
@@ -302,8 +317,7 @@ impl Store for SqliteStore {
 
     async fn add_event(&self, new: NewEvent) -> Result<Event> {
         new.check()?;
-        self.write(move |write| Box::pin(journal::add_event(write, new)))
-            .await
+        self.together(|reply| Together::Event(new, reply)).await
     }
 
     async fn recent_events(&self, run_id: RunId, limit: u32) -> Result<Vec<Event>> {

@@ -5,6 +5,7 @@ use runstore_core::{Applied, Claim, ClaimRequest, Reply, Result, Timestamp, Wake
 use sqlx::sqlite::SqliteConnection;
 
 use crate::claims;
+use crate::together::{self, Together};
 
 /// The turn of one write in the transaction of its batch.
 ///
@@ -19,6 +20,17 @@ pub(crate) struct Write<'c> {
     pub(crate) wakes: &'c mut Wakes,
 }
 
+impl Write<'_> {
+    /// The same turn, for one of several writes that share it.
+    pub(crate) fn again(&mut self) -> Write<'_> {
+        Write {
+            connection: &mut *self.connection,
+            now: self.now,
+            wakes: &mut *self.wakes,
+        }
+    }
+}
+
 /// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
 type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
 
@@ -26,6 +38,8 @@ type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> 
 pub(crate) enum Job {
     /// Claims that take the same tasks, in the order in which they are to be served.
     Claims(Vec<(ClaimRequest, Reply<Option<Claim>>)>),
+    /// Calls that are carried out together.
+    Together(Vec<Together>),
     /// Any other write.
     Call(Call),
     /// A look whether others committed: no write, and outside the batch's transaction.
@@ -44,6 +58,7 @@ impl Job {
     pub(crate) async fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
         match self {
             Self::Call(call) => vec![call(turn).await],
+            Self::Together(calls) => together::carry_out(turn, calls).await,
             Self::DataVersion(reply) => {
                 vec![reply.hold(turn.map(|_| DataVersion::default()))]
             }
@@ -70,12 +85,15 @@ impl Job {
 }
 
 /// Joins the claims of a batch that take the same tasks, whoever gets which, and puts them first, so that any
-/// number of them is two statements. Calls that wait at the same time may take effect in any order.
+/// number of them is two statements; then the calls that are carried out together. Calls that wait at the same
+/// time may take effect in any order.
 pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
     let mut claims: Vec<(_, Vec<_>)> = Vec::new();
+    let mut together = Vec::new();
     let mut calls = Vec::new();
     for job in batch {
         match job {
+            Job::Together(joining) => together.extend(joining),
             Job::Call(_) | Job::DataVersion(_) => calls.push(job),
             Job::Claims(waiting) => {
                 for (request, reply) in waiting {
@@ -89,7 +107,8 @@ pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
         }
     }
     let claims = claims.into_iter().map(|(_, same)| Job::Claims(same));
-    claims.chain(calls).collect()
+    let together = (!together.is_empty()).then_some(Job::Together(together));
+    claims.chain(together).chain(calls).collect()
 }
 
 /// Makes the job of a write.
