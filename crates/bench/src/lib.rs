@@ -2,7 +2,8 @@
 //!
 //! A [`Case`] is a workload with its parameters. An [`Engine`] begins a case as a [`Subject`], which carries out
 //! the workload's operations. [`run`] lets the engines take turns (A B A B …) over the rounds of each case and
-//! gives a [`Report`]. The workloads are generic over [`Store`](runstore_core::Store) ([`StoreEngine`]) and know no
+//! gives a [`Report`], which is shown on a [`terminal`] or as a page ([`html`]), and set beside an earlier one
+//! ([`compare`]). The workloads are generic over [`Store`](runstore_core::Store) ([`StoreEngine`]) and know no
 //! backend by name; an engine can as well be a bare loop on a storage engine's own API, to tell what the trait and
 //! its contract cost.
 
@@ -20,6 +21,7 @@ pub use case::{Case, Workload};
 pub use engine::{Engine, Subject};
 pub use error::{Failure, Result};
 pub use measure::disk::{FileSystem, measure_fsync};
+pub use report::{Compared, Comparison, Figure, compare, html, reference_of, terminal};
 pub use report::{Fsync, Machine, Percentiles, Report, Round, Row, Spread, StepLatency};
 pub use run::{Length, Plan, Progress, run};
 pub use steps::Steps;

@@ -1,10 +1,31 @@
-//! What a benchmark found, as it is kept.
+//! What a benchmark found, as it is kept; how it is shown and compared.
+
+mod bars;
+mod compare;
+mod facts;
+mod figures;
+mod grid;
+mod group;
+mod html;
+mod json;
+mod palette;
+mod plots;
+#[cfg(test)]
+mod sample;
+mod scale;
+mod svg;
+mod terminal;
 
 use hdrhistogram::Histogram;
 use runstore_core::Durability;
 use serde::{Deserialize, Serialize};
 
 use crate::Case;
+
+pub use compare::{Compared, Comparison, Figure, compare};
+pub use group::reference_of;
+pub use html::html;
+pub use terminal::terminal;
 
 /// What a benchmark found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
