@@ -3,10 +3,13 @@
 mod args;
 mod engines;
 
+use std::fs;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use runstore_bench::{Case, FileSystem, Length, Plan, Progress, Report, Workload};
+use runstore_bench::{
+    Case, FileSystem, Length, Plan, Progress, Report, Workload, compare, html, terminal,
+};
 
 pub(crate) use self::args::BenchArguments;
 use self::args::{MeasureArguments, Survives};
@@ -23,6 +26,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
 
 fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
     check_folder(arguments)?;
+    let old = old_report(arguments)?;
     let plan = Plan {
         cases: cases(arguments),
         rounds: arguments.rounds,
@@ -57,7 +61,7 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
     let measured = runtime()?.block_on(runstore_bench::run(&engines, &plan, &mut show));
     bar.finish_and_clear();
     let report = measured.or_fail("the benchmark was broken off")?;
-    tell(arguments, &report)
+    tell(arguments, &report, old.as_ref())
 }
 
 /// A flush that reaches no disk costs nothing, and a figure with it says nothing.
@@ -100,40 +104,37 @@ fn cases(arguments: &MeasureArguments) -> Vec<Case> {
     cases
 }
 
-fn tell(arguments: &MeasureArguments, report: &Report) -> Result<(), Failure> {
+fn tell(
+    arguments: &MeasureArguments,
+    report: &Report,
+    old: Option<&Report>,
+) -> Result<(), Failure> {
+    let comparison = old.map(|old| compare(old, report));
+    if let Some(file) = &arguments.html {
+        let page = html(report, comparison.as_ref());
+        fs::write(file, page).or_fail(format!("cannot write {}", file.display()))?;
+    }
     if arguments.json {
-        return output::print_json(report);
-    }
-    for row in &report.rows {
-        let Some(rate) = row.per_second() else {
-            continue;
-        };
-        let of = |figure: fn(&runstore_bench::Round) -> Option<f64>| {
-            row.spread(figure).map_or(f64::NAN, |spread| spread.median)
-        };
-        output::print(&format!(
-            "{:<24} w{:<4} t{:<8} {:<14} {:>9.0}/s ({:.0}-{:.0}) p50 {:.0} p99 {:.0} cpu {:.0} disk {:.0} mem {:.0}",
-            row.case.workload.name(),
-            row.case.workers,
-            row.case.tasks,
-            row.engine,
-            rate.median,
-            rate.least,
-            rate.most,
-            of(|round| Some(round.latency.p50)),
-            of(|round| Some(round.latency.p99)),
-            of(|round| round.cpu_micros),
-            of(|round| round.disk_bytes),
-            of(|round| round.memory_bytes.map(|bytes| bytes as f64)),
-        ))?;
-        if let Some(round) = row.rounds.last() {
-            for step in &round.steps {
-                output::print(&format!(
-                    "    {:<10} p50 {:.0} p99 {:.0}",
-                    step.step, step.latency.p50, step.latency.p99
-                ))?;
-            }
+        output::print_json(report)?;
+        // For who reads it; the standard output is for the report alone.
+        if let Some(comparison) = &comparison {
+            output::complain(&comparison.terminal());
         }
+        return Ok(());
     }
-    Ok(())
+    output::print(&terminal(report))?;
+    match &comparison {
+        Some(comparison) => output::print(&comparison.terminal()),
+        None => Ok(()),
+    }
+}
+
+/// The report to compare with, read before anything is measured.
+fn old_report(arguments: &MeasureArguments) -> Result<Option<Report>, Failure> {
+    let Some(file) = &arguments.compare else {
+        return Ok(None);
+    };
+    let what = format!("cannot read the report {}", file.display());
+    let text = fs::read_to_string(file).or_fail(what.as_str())?;
+    Report::from_json(&text).or_fail(what).map(Some)
 }
