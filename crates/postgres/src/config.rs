@@ -330,6 +330,9 @@ impl PostgresOptions {
             ("idle_in_transaction_session_timeout", "60000".to_owned()),
             // Compiling a plan costs more than any statement here takes.
             ("jit", "off".to_owned()),
+            // Planning the statements of a claim or a report takes longer than running them, and what their arrays
+            // hold makes no better plan: each is planned once for a connection.
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
             // Every statement is written for an index. A plan that was made while a table was small, or while the
             // server knew nothing of it, must not read the whole of it when it has grown.
             ("enable_seqscan", "off".to_owned()),

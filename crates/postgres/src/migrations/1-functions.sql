@@ -331,8 +331,10 @@ BEGIN
             greatest(s.lease_expires_at, time_after(now, g.lease)) AS after
         FROM unnest(task_ids, attempt_numbers, leases)
             WITH ORDINALITY AS g (task_id, attempt_number, lease, request)
-        JOIN tasks t ON t.id = g.task_id
-        JOIN task_states s ON s.run_id = t.run_id AND s.position = t.position
+        CROSS JOIN LATERAL (SELECT t.run_id, t.position FROM tasks t WHERE t.id = g.task_id OFFSET 0) t
+        CROSS JOIN LATERAL (
+            SELECT s.* FROM task_states s WHERE s.run_id = t.run_id AND s.position = t.position OFFSET 0
+        ) s
         WHERE s.status = 'in_progress' AND s.attempt_count = g.attempt_number
             AND (s.lease_expires_at > now) IS NOT FALSE
     ), beaten AS (
@@ -583,10 +585,14 @@ BEGIN
             ) c
         WHERE NOT EXISTS (SELECT 1 FROM attempts stored WHERE stored.id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
-                SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
-                WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    -- In brackets, so that the task is looked up by its id and not by the state of others.
-                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                SELECT 1 FROM (SELECT f.run_id, f.position FROM tasks f WHERE f.id = g.fence_task OFFSET 0) f
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM task_states s WHERE s.run_id = f.run_id AND s.position = f.position
+                        -- In brackets, so that the task is looked up by its key and not by the state of others.
+                        AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                    OFFSET 0
+                ) s
+                WHERE f.run_id = c.run_id
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
@@ -634,10 +640,14 @@ BEGIN
             ) c
         WHERE NOT EXISTS (SELECT 1 FROM events stored WHERE stored.event_id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
-                SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
-                WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    -- In brackets, so that the task is looked up by its id and not by the state of others.
-                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                SELECT 1 FROM (SELECT f.run_id, f.position FROM tasks f WHERE f.id = g.fence_task OFFSET 0) f
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM task_states s WHERE s.run_id = f.run_id AND s.position = f.position
+                        -- In brackets, so that the task is looked up by its key and not by the state of others.
+                        AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                    OFFSET 0
+                ) s
+                WHERE f.run_id = c.run_id
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
@@ -684,10 +694,14 @@ BEGIN
             ) c
         WHERE NOT EXISTS (SELECT 1 FROM artifacts stored WHERE stored.id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
-                SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
-                WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    -- In brackets, so that the task is looked up by its id and not by the state of others.
-                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                SELECT 1 FROM (SELECT f.run_id, f.position FROM tasks f WHERE f.id = g.fence_task OFFSET 0) f
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM task_states s WHERE s.run_id = f.run_id AND s.position = f.position
+                        -- In brackets, so that the task is looked up by its key and not by the state of others.
+                        AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                    OFFSET 0
+                ) s
+                WHERE f.run_id = c.run_id
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
@@ -774,10 +788,14 @@ BEGIN
             ) c
         WHERE NOT EXISTS (SELECT 1 FROM checkpoints stored WHERE stored.id = g.id OFFSET 0)
             AND (g.fence_task IS NULL OR EXISTS (
-                SELECT 1 FROM tasks f JOIN task_states s ON s.run_id = f.run_id AND s.position = f.position
-                WHERE f.id = g.fence_task AND f.run_id = c.run_id
-                    -- In brackets, so that the task is looked up by its id and not by the state of others.
-                    AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                SELECT 1 FROM (SELECT f.run_id, f.position FROM tasks f WHERE f.id = g.fence_task OFFSET 0) f
+                CROSS JOIN LATERAL (
+                    SELECT 1 FROM task_states s WHERE s.run_id = f.run_id AND s.position = f.position
+                        -- In brackets, so that the task is looked up by its key and not by the state of others.
+                        AND (s.status = 'in_progress' AND s.attempt_count = g.fence_number) IS TRUE
+                    OFFSET 0
+                ) s
+                WHERE f.run_id = c.run_id
             ))
     ), counted AS (
         UPDATE counters c SET last = n.last
