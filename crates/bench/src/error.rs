@@ -21,6 +21,13 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// A trace cannot be read.
+    Trace {
+        /// The number of the line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// What was asked for makes no sense, or would give figures that mean nothing. The text says why.
     Refused(String),
 }
@@ -46,6 +53,7 @@ impl fmt::Display for Failure {
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Engine(error) => write!(formatter, "{error}"),
             Self::Io { what, source } => write!(formatter, "{what}: {source}"),
+            Self::Trace { line, what } => write!(formatter, "line {line} of the trace: {what}"),
             Self::Refused(why) => formatter.write_str(why),
         }
     }
@@ -57,7 +65,7 @@ impl Error for Failure {
             Self::Store(error) => error.source(),
             Self::Engine(error) => error.source(),
             Self::Io { source, .. } => Some(source),
-            Self::Refused(_) => None,
+            Self::Trace { .. } | Self::Refused(_) => None,
         }
     }
 }

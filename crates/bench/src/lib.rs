@@ -6,23 +6,33 @@
 //! ([`compare`]). The workloads are generic over [`Store`](runstore_core::Store) ([`StoreEngine`]) and know no
 //! backend by name; an engine can as well be a bare loop on a storage engine's own API, to tell what the trait and
 //! its contract cost.
+//!
+//! What an application does can be measured as well as a workload: [`Recorded`] writes its calls down in a trace, and
+//! [`replay`] makes them again on any store.
 
+mod calls;
 mod case;
 mod engine;
 mod error;
 mod measure;
+mod recorded;
+mod replay;
 mod report;
 mod run;
 mod steps;
 mod store_engine;
+mod trace;
 mod workloads;
 
 pub use case::{Case, Workload};
 pub use engine::{Engine, Subject};
 pub use error::{Failure, Result};
 pub use measure::disk::{FileSystem, measure_fsync};
+pub use recorded::Recorded;
+pub use replay::{Difference, Differences, MethodLatency, Replayed, Timing, replay};
 pub use report::{Compared, Comparison, Figure, compare, html, reference_of, terminal};
 pub use report::{Fsync, Machine, Percentiles, Report, Round, Row, Spread, StepLatency};
 pub use run::{Length, Plan, Progress, run};
 pub use steps::Steps;
 pub use store_engine::{Opened, Opener, StoreEngine};
+pub use trace::{Trace, read_trace};
