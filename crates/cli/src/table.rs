@@ -156,7 +156,8 @@ fn in_hands(worker: Option<&str>, lease_expires_at: Option<Timestamp>) -> String
     }
 }
 
-fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
+/// An empty table.
+pub(crate) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
     table
         .load_style(UTF8_FULL_CONDENSED)

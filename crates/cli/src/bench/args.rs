@@ -2,14 +2,57 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use runstore::Durability;
-use runstore_bench::Workload;
+use runstore_bench::{Timing, Workload};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    pub(crate) other: Option<Other>,
     #[command(flatten)]
     pub(crate) measure: MeasureArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Other {
+    /// Make the calls that an application recorded again, on any store, and compare the answers
+    Replay(ReplayArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The trace, as runstore_bench::Recorded writes it
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// The store, as sqlite:FILE, redb:FILE, postgres://USER@HOST/DATABASE or memory:; best an empty one, for it is
+    /// given the ids of the recording
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: String,
+    /// When each call is made
+    #[arg(long, value_enum, default_value_t = Pace::Fast)]
+    pub(crate) timing: Pace,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pace {
+    /// When it was made in the recording
+    Recorded,
+    /// As soon as the calls are over that were over before it in the recording
+    Fast,
+}
+
+impl From<Pace> for Timing {
+    fn from(pace: Pace) -> Self {
+        match pace {
+            Pace::Recorded => Self::AsRecorded,
+            Pace::Fast => Self::AsFastAsPossible,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod engines;
+mod replay;
 
 use std::fs;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use runstore_bench::{
 };
 
 pub(crate) use self::args::BenchArguments;
-use self::args::{MeasureArguments, Survives};
+use self::args::{MeasureArguments, Other, Survives};
 use crate::failure::{Context, Failure};
 use crate::open::runtime;
 use crate::output;
@@ -21,7 +22,10 @@ use crate::output;
 const FSYNC: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
-    measure(&arguments.measure)
+    match &arguments.other {
+        Some(Other::Replay(arguments)) => replay::run(arguments),
+        None => measure(&arguments.measure),
+    }
 }
 
 fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
