@@ -10,6 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use runstore::{BACKENDS, Durability, Store, StoreUrl};
 use runstore_bench::{Engine, Failure as BenchFailure, Opened, Opener, StoreEngine};
+#[cfg(feature = "postgres")]
+use runstore_bench_reference::BarePostgres;
+#[cfg(feature = "redb")]
+use runstore_bench_reference::BareRedb;
+#[cfg(feature = "sqlite")]
+use runstore_bench_reference::BareSqlite;
 
 use crate::failure::{Context, Failure};
 use crate::open::shown;
@@ -19,10 +25,12 @@ type Result<T> = std::result::Result<T, BenchFailure>;
 /// The schema of a database in which stores are measured, unless their URL names another.
 const SCHEMA: &str = "runstore_bench";
 
-/// The engines of these names and URLs; without any, those that need no server.
+/// The engines of these names and URLs; without any, those that need no server. Each has its reference beside it,
+/// if wanted.
 pub(crate) fn named(
     stores: &[String],
     folder: &Path,
+    with_references: bool,
 ) -> std::result::Result<Vec<Box<dyn Engine>>, Failure> {
     let by_themselves = BACKENDS.iter().filter(|backend| **backend != "postgres");
     let by_themselves = by_themselves.map(|backend| (*backend).to_owned());
@@ -30,34 +38,67 @@ pub(crate) fn named(
         [] => Vec::from_iter(by_themselves),
         stores => stores.to_vec(),
     };
-    stores.iter().map(|store| engine(store, folder)).collect()
+    let mut engines: Vec<Box<dyn Engine>> = Vec::new();
+    for store in &stores {
+        engines.push(engine(store, folder)?);
+        if let Some(reference) = reference_to(store, folder).filter(|_| with_references) {
+            // Two sets of options of one backend share it.
+            let mut names = engines.iter().map(|engine| engine.name());
+            if !names.any(|name| name == reference.name()) {
+                engines.push(reference);
+            }
+        }
+    }
+    Ok(engines)
+}
+
+/// The bare loop on the engine that a store is kept by; none for memory.
+fn reference_to(store: &str, folder: &Path) -> Option<Box<dyn Engine>> {
+    let backend = store
+        .split_once([':', '?'])
+        .map_or(store, |(backend, _)| backend);
+    match backend {
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Some(Box::new(BareSqlite::new(folder.to_owned()))),
+        #[cfg(feature = "redb")]
+        "redb" => Some(Box::new(BareRedb::new(folder.to_owned()))),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Some(Box::new(BarePostgres::new(without_options(store)))),
+        _ => {
+            // Without an engine in files nobody needs it.
+            let _ = folder;
+            None
+        }
+    }
+}
+
+/// The URL without what only a store understands.
+#[cfg(feature = "postgres")]
+fn without_options(url: &str) -> String {
+    let Some((place, options)) = url.split_once('?') else {
+        return url.to_owned();
+    };
+    let kept = options
+        .split('&')
+        .filter(|option| option.starts_with("ssl"));
+    let kept = Vec::from_iter(kept).join("&");
+    match kept.as_str() {
+        "" => place.to_owned(),
+        kept => format!("{place}?{kept}"),
+    }
 }
 
 fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Failure> {
     if store.contains("://") {
-        let url: StoreUrl = store
-            .parse()
-            .or_fail(format!("cannot read the URL {}", shown(store)))?;
-        if !url.scheme().starts_with("postgres") {
-            let problem = format!(
-                "{} is no server; name the backend alone, as sqlite, for stores in fresh files",
-                shown(store)
-            );
-            return Err(Failure::new(problem));
-        }
-        let has_schema = url.options().any(|(key, _)| key == "schema");
-        let url = match has_schema {
-            true => store.to_owned(),
-            false => with_option(store, "schema", SCHEMA),
-        };
-        return Ok(Box::new(StoreEngine::new("postgres", Server { url })));
+        return server(store);
     }
     let (backend, options) = store.split_once('?').unwrap_or((store, ""));
     if !BACKENDS.contains(&backend) || backend == "postgres" {
         let mut known = Vec::from_iter(BACKENDS.iter().copied());
         known.retain(|backend| *backend != "postgres");
         let problem = format!(
-            "there is no engine {store:?}; there are {} and postgres://USER@HOST/DATABASE",
+            "there is no engine {:?}; there are {} and postgres://USER@HOST/DATABASE",
+            shown(store),
             known.join(", ")
         );
         return Err(Failure::new(problem));
@@ -68,6 +109,25 @@ fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Fa
         folder: folder.to_owned(),
     };
     Ok(Box::new(StoreEngine::new(store, fresh)))
+}
+
+fn server(store: &str) -> std::result::Result<Box<dyn Engine>, Failure> {
+    let url: StoreUrl = store
+        .parse()
+        .or_fail(format!("cannot read the URL {}", shown(store)))?;
+    if !url.scheme().starts_with("postgres") {
+        let problem = format!(
+            "{} is no server; name the backend alone, as sqlite, for stores in fresh files",
+            shown(store)
+        );
+        return Err(Failure::new(problem));
+    }
+    let has_schema = url.options().any(|(key, _)| key == "schema");
+    let url = match has_schema {
+        true => store.to_owned(),
+        false => with_option(store, "schema", SCHEMA),
+    };
+    Ok(Box::new(StoreEngine::new("postgres", Server { url })))
 }
 
 fn with_option(url: &str, key: &str, value: &str) -> String {

@@ -44,7 +44,7 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
         folder: arguments.dir.clone(),
         fsync: Some(FSYNC),
     };
-    let engines = engines::named(&arguments.stores, &arguments.dir)?;
+    let engines = engines::named(&arguments.stores, &arguments.dir, !arguments.no_reference)?;
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({eta} left)");
     bar.set_style(style.or_fail("cannot draw the progress")?);
