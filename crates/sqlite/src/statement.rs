@@ -8,8 +8,8 @@ use crate::codec::{Columns, Named, Record};
 use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::error::engine;
 
-/// How many rows one statement reads by their ids, or writes: a statement is a trip to the driver's thread
-/// and back.
+/// How many rows one statement reads by their ids, or writes. Each number of them is a statement of its own, which
+/// the connection keeps prepared.
 pub(crate) const ROWS_A_STATEMENT: usize = 64;
 
 fn decode<T: Record>(row: &Row<'_>) -> Result<T> {

@@ -1,6 +1,6 @@
 //! Calls of a batch that are carried out together: what they have to know is read by a few statements, the rules
-//! decide each, and what they change is written by a few more. A statement is a trip to the driver's thread and
-//! back, which costs more than most rows do.
+//! decide each, and what they change is written by a few more. A statement for many rows costs less than as many
+//! statements for one: a fifth of a worker's cycle.
 //!
 //! Only the ordinary case goes this way. A call that is a repeat, that is refused for what it names, or whose task
 //! another call of the group changes, is carried out by itself after the others: calls that wait at the same time
