@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
+use crate::driver::QueryBuilder;
 use runstore_core::rules::schedule::{
     Place, available_from, concerns_dependents, place, unmet_after,
 };
 use runstore_core::{Result, RunId, Task, TaskId, TaskStatus, Timestamp};
-use sqlx::{QueryBuilder, Sqlite};
 
 use crate::codec::{Columns, Record, micros};
 use crate::statement::{ROWS_A_STATEMENT, list_by_ids, run_built};
@@ -77,26 +77,26 @@ impl Write<'_> {
 }
 
 /// Saves all that can change of a task.
-pub(crate) async fn save(write: &mut Write<'_>, before: Before, task: Task) -> Result<Task> {
+pub(crate) fn save(write: &mut Write<'_>, before: Before, task: Task) -> Result<Task> {
     let changed = [(before, task)];
-    save_rows(write, &changed, true).await?;
+    save_rows(write, &changed, true)?;
     let [(_, task)] = changed;
     Ok(task)
 }
 
 /// Saves all that can change of tasks that came to an end.
-pub(crate) async fn save_settled(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
-    save_rows(write, changed, true).await
+pub(crate) fn save_settled(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
+    save_rows(write, changed, true)
 }
 
 /// Saves what can change of tasks that keep their summaries.
-pub(crate) async fn save_all(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
-    save_rows(write, changed, false).await
+pub(crate) fn save_all(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<()> {
+    save_rows(write, changed, false)
 }
 
-async fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> Result<()> {
+fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> Result<()> {
     for chunk in changed.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::new(
             "UPDATE tasks SET status = changed.column2, attempt_count = changed.column3, \
              updated_at = changed.column4, blocker_signature = changed.column5, \
              delayed_until = changed.column6, worker = changed.column7, \
@@ -124,13 +124,13 @@ async fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: boo
             }
         });
         statement.push(") AS changed WHERE tasks.id = changed.column1");
-        run_built(write.connection, Task::TABLE, statement).await?;
+        run_built(write.connection, Task::TABLE, statement)?;
     }
     let concerning = changed
         .iter()
         .filter(|(before, task)| concerns_dependents(before.status, task.status));
     let concerning = concerning.map(|(_, task)| (task.id, task.status));
-    save_dependents(write, &concerning.collect()).await
+    save_dependents(write, &concerning.collect())
 }
 
 /// What decides the place of a task, without the task.
@@ -156,12 +156,12 @@ impl Record for Waiting {
 }
 
 /// Counts changes of dependencies to these states in every task that waits for them.
-async fn save_dependents(
+fn save_dependents(
     write: &mut Write<'_>,
     dependencies: &HashMap<TaskId, TaskStatus>,
 ) -> Result<()> {
     let ids = Vec::from_iter(dependencies.keys().map(|id| id.as_uuid()));
-    let found: Vec<Dependent> = list_by_ids(write.connection, DEPENDENTS_OF, &ids).await?;
+    let found: Vec<Dependent> = list_by_ids(write.connection, DEPENDENTS_OF, &ids)?;
     let mut dependents: HashMap<TaskId, Waiting> = HashMap::new();
     for Dependent { dependency, task } in found {
         // A task that waits for several of them comes once for each.
@@ -170,7 +170,7 @@ async fn save_dependents(
             task.unmet = unmet_after(task.unmet, *to);
         }
     }
-    save_places(write, &Vec::from_iter(dependents.into_values())).await
+    save_places(write, &Vec::from_iter(dependents.into_values()))
 }
 
 /// A task that waits for another one.
@@ -192,9 +192,9 @@ impl Record for Dependent {
 }
 
 /// Saves what tasks wait for that did not change themselves.
-pub(crate) async fn save_places(write: &mut Write<'_>, tasks: &[Waiting]) -> Result<()> {
+pub(crate) fn save_places(write: &mut Write<'_>, tasks: &[Waiting]) -> Result<()> {
     for chunk in tasks.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::new(
             "UPDATE tasks SET unmet = changed.column2, place = changed.column3 FROM (",
         );
         statement.push_values(chunk, |mut row, task| {
@@ -204,7 +204,7 @@ pub(crate) async fn save_places(write: &mut Write<'_>, tasks: &[Waiting]) -> Res
                 .push_bind(place);
         });
         statement.push(") AS changed WHERE tasks.id = changed.column1");
-        run_built(write.connection, Task::TABLE, statement).await?;
+        run_built(write.connection, Task::TABLE, statement)?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::driver::Connection;
+use crate::driver::{QueryBuilder, query};
 use runstore_core::rules::claims::{Extension, Offer};
 use runstore_core::rules::schedule::available_from;
 use runstore_core::rules::tasks::Changed;
@@ -10,8 +12,6 @@ use runstore_core::{
     Claim, ClaimRequest, ClaimToken, EventDraft, FinishReport, Heartbeat, Result, RunId, Task,
     TaskStanding, Timestamp,
 };
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Sqlite, query};
 
 use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
 use crate::codec::{Record, task_columns};
@@ -27,7 +27,7 @@ const MAX_LOOK: usize = 1_024;
 
 /// Claims the next tasks for requests of one scope and one bound on attempts: one each, in their order, as far
 /// as there are any.
-pub(crate) async fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> Result<Vec<Claim>> {
+pub(crate) fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> Result<Vec<Claim>> {
     let scope = requests.first().and_then(|request| request.run_id);
     let mut taken = Vec::new();
     let mut exhausted = Vec::new();
@@ -39,7 +39,7 @@ pub(crate) async fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> R
     while taken.len() < requests.len() {
         let wanted = requests.len() - taken.len();
         let rows = wanted.max(offered).min(MAX_LOOK);
-        let first = queue::first(&mut write, scope, rows, offered).await?;
+        let first = queue::first(&mut write, scope, rows, offered)?;
         let is_all = first.len() < rows;
         for StoredTask { task, before } in first {
             let Some(request) = requests.get(taken.len()) else {
@@ -66,19 +66,19 @@ pub(crate) async fn claim(mut write: Write<'_>, requests: &[&ClaimRequest]) -> R
         }
     }
     if let (Some(run_id), 0) = (scope, offered) {
-        runs::check(write.connection, run_id).await?;
+        runs::check(write.connection, run_id)?;
     }
-    save_all(&mut write, &taken).await?;
-    save_all(&mut write, &exhausted).await?;
-    save_places(&mut write, &not_yet).await?;
+    save_all(&mut write, &taken)?;
+    save_all(&mut write, &exhausted)?;
+    save_places(&mut write, &not_yet)?;
     for (run_id, events) in events {
-        add_own_events(&mut write, run_id, events).await?;
+        add_own_events(&mut write, run_id, events)?;
     }
     let claims = taken.into_iter().map(|(_, task)| Claim { task });
     Ok(claims.collect())
 }
 
-pub(crate) async fn heartbeat(mut write: Write<'_>, beat: Heartbeat) -> Result<Option<Timestamp>> {
+pub(crate) fn heartbeat(mut write: Write<'_>, beat: Heartbeat) -> Result<Option<Timestamp>> {
     let Heartbeat { token, lease, .. } = beat;
     let by_id = query(concat!(
         "SELECT ",
@@ -86,7 +86,7 @@ pub(crate) async fn heartbeat(mut write: Write<'_>, beat: Heartbeat) -> Result<O
         " FROM tasks WHERE id = ?"
     ));
     let by_id = by_id.bind(token.task_id.as_uuid());
-    let stored: Option<StoredTask> = find(write.connection, by_id).await?;
+    let stored: Option<StoredTask> = find(write.connection, by_id)?;
     let standing = stored.as_ref().map(|stored| stored.task.standing());
     let extension = claims::extended(token, standing, lease, write.now)?;
     if let (Extension::Extended(expires), Some(StoredTask { task, before })) = (extension, stored) {
@@ -105,23 +105,23 @@ pub(crate) async fn heartbeat(mut write: Write<'_>, beat: Heartbeat) -> Result<O
         .bind(scheduled.available_from)
         .bind(scheduled.place)
         .bind(task.id.as_uuid());
-        change(write.connection, Task::TABLE, update).await?;
+        change(write.connection, Task::TABLE, update)?;
     }
     Ok(extension.until())
 }
 
-pub(crate) async fn finish(
+pub(crate) fn finish(
     mut write: Write<'_>,
     token: ClaimToken,
     report: FinishReport,
 ) -> Result<Task> {
     let now = write.now;
-    let connection = &mut *write.connection;
-    let stored = tasks::find_stored(connection, token.task_id).await?;
+    let connection = write.connection;
+    let stored = tasks::find_stored(connection, token.task_id)?;
     let standing = stored.as_ref().map(|stored| stored.task.standing());
     if let Err(stale) = claims::check_held(token, standing) {
         return match stored {
-            Some(stored) if is_finished(connection, token).await? => Ok(stored.task),
+            Some(stored) if is_finished(connection, token)? => Ok(stored.task),
             _ => Err(stale),
         };
     }
@@ -132,12 +132,12 @@ pub(crate) async fn finish(
     let is_named = report.attempt.id.is_some();
     let number = token.attempt_number;
     let attempt = create::attempt(run_id, task.id, number, report.attempt, now);
-    let attempt_is_stored = repeated(connection, is_named, &attempt).await?.is_some();
+    let attempt_is_stored = repeated(connection, is_named, &attempt)?.is_some();
     let mut events = Vec::new();
     for draft in report.events {
         let is_named = draft.id.is_some();
         let event = create::event(run_id, 0, draft, now);
-        if repeated(connection, is_named, &event).await?.is_none() {
+        if repeated(connection, is_named, &event)?.is_none() {
             events.push(event);
         }
     }
@@ -145,49 +145,46 @@ pub(crate) async fn finish(
     for draft in report.artifacts {
         let is_named = draft.id.is_some();
         let artifact = create::artifact(run_id, draft, now);
-        if repeated(connection, is_named, &artifact).await?.is_none() {
+        if repeated(connection, is_named, &artifact)?.is_none() {
             artifacts.push(artifact);
         }
     }
     let Changed { task, event } = rules::finished(task, report.outcome, now)?;
 
     if !attempt_is_stored {
-        insert(connection, attempt).await?;
+        insert(connection, attempt)?;
     }
     for event in events {
-        insert(connection, event).await?;
+        insert(connection, event)?;
     }
     for artifact in artifacts {
-        insert(connection, artifact).await?;
+        insert(connection, artifact)?;
     }
-    remember_finished(connection, &[token]).await?;
-    add_own_events(&mut write, run_id, event).await?;
-    save(&mut write, before, task).await
+    remember_finished(connection, &[token])?;
+    add_own_events(&mut write, run_id, event)?;
+    save(&mut write, before, task)
 }
 
 /// Notes that claims have ended with reports (clause C5).
-pub(crate) async fn remember_finished(
-    connection: &mut SqliteConnection,
-    tokens: &[ClaimToken],
-) -> Result<()> {
+pub(crate) fn remember_finished(connection: &Connection, tokens: &[ClaimToken]) -> Result<()> {
     for chunk in tokens.chunks(ROWS_A_STATEMENT) {
         let mut statement =
-            QueryBuilder::<Sqlite>::new("INSERT INTO finished_claims (task_id, attempt_number) ");
+            QueryBuilder::new("INSERT INTO finished_claims (task_id, attempt_number) ");
         statement.push_values(chunk, |mut row, token| {
             row.push_bind(token.task_id.as_uuid())
                 .push_bind(token.attempt_number);
         });
-        run_built(connection, FINISHED_CLAIMS, statement).await?;
+        run_built(connection, FINISHED_CLAIMS, statement)?;
     }
     Ok(())
 }
 
 /// Whether the claim has ended with a report (clause C5).
-async fn is_finished(connection: &mut SqliteConnection, token: ClaimToken) -> Result<bool> {
+fn is_finished(connection: &Connection, token: ClaimToken) -> Result<bool> {
     let finished = "SELECT 1 FROM finished_claims WHERE task_id = ? AND attempt_number = ?";
     let finished = query(finished).bind(token.task_id.as_uuid());
     let finished = finished.bind(token.attempt_number);
-    let finished: Option<i64> = value(connection, FINISHED_CLAIMS, finished).await?;
+    let finished: Option<i64> = value(connection, FINISHED_CLAIMS, finished)?;
     Ok(finished.is_some())
 }
 
@@ -195,12 +192,12 @@ async fn is_finished(connection: &mut SqliteConnection, token: ClaimToken) -> Re
 ///
 /// # Errors
 /// `StaleClaim` if its task is gone, before anything else is looked up.
-pub(crate) async fn standing_of_fence(
-    connection: &mut SqliteConnection,
+pub(crate) fn standing_of_fence(
+    connection: &Connection,
     fence: Option<ClaimToken>,
 ) -> Result<Option<TaskStanding>> {
     let Some(token) = fence else { return Ok(None) };
-    let standing = tasks::standing(connection, token.task_id).await?;
+    let standing = tasks::standing(connection, token.task_id)?;
     if standing.is_none() {
         claims::check_held(token, None)?;
     }

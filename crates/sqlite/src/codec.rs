@@ -4,13 +4,11 @@ use runstore_core::rules::retry::Created;
 use runstore_core::{
     AgentState, Cause, Error, Result, Run, Task, TaskId, TaskStanding, TaskStatus, Timestamp, Uuid,
 };
+use rusqlite::Row;
+use rusqlite::types::{FromSql, ValueRef};
 use serde_json::Value;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Decode, Row, Sqlite, Type};
 
 use crate::error::engine;
-
-pub(crate) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// The columns of a task, and what is kept beside its record.
 macro_rules! task_columns {
@@ -105,24 +103,46 @@ pub(crate) trait Named: Record + Created {
 /// A row of a table.
 pub(crate) struct Columns<'r> {
     table: &'static str,
-    row: &'r SqliteRow,
+    number: &'static str,
+    row: &'r Row<'r>,
 }
 
 impl<'r> Columns<'r> {
-    pub(crate) fn of<T: Record>(row: &'r SqliteRow) -> Self {
+    pub(crate) fn of<T: Record>(row: &'r Row<'r>) -> Self {
         Self {
             table: T::TABLE,
+            number: T::NUMBER,
             row,
         }
     }
 
-    pub(crate) fn get<T>(&self, column: &str) -> Result<T>
-    where
-        T: Decode<'r, Sqlite> + Type<Sqlite>,
-    {
-        self.row
-            .try_get(column)
-            .map_err(|error| engine(&self.place(column), error))
+    pub(crate) fn get<T: FromSql>(&self, column: &str) -> Result<T> {
+        let value = self.row.get(column);
+        value.map_err(|error| self.unreadable(column, error))
+    }
+
+    /// The number of the record in the list that it is of.
+    pub(crate) fn number(&self) -> Result<u64> {
+        self.get(self.number)
+    }
+
+    fn text(&self, column: &str) -> Result<&str> {
+        let value = self.value(column)?.as_str();
+        value.map_err(|error| self.corrupt(column, "is no text", error))
+    }
+
+    fn bytes(&self, column: &str) -> Result<&[u8]> {
+        let value = self.value(column)?.as_blob();
+        value.map_err(|error| self.corrupt(column, "is no row of bytes", error))
+    }
+
+    fn value(&self, column: &str) -> Result<ValueRef<'_>> {
+        let value = self.row.get_ref(column);
+        value.map_err(|error| self.unreadable(column, error))
+    }
+
+    fn unreadable(&self, column: &str, error: rusqlite::Error) -> Error {
+        engine(&self.place(column), error)
     }
 
     pub(crate) fn id<T: From<Uuid>>(&self, column: &str) -> Result<T> {
@@ -157,24 +177,23 @@ impl<'r> Columns<'r> {
     }
 
     pub(crate) fn status(&self, column: &str) -> Result<TaskStatus> {
-        let word: &str = self.get(column)?;
-        let status = word.parse();
+        let status = self.text(column)?.parse();
         status.map_err(|error| self.corrupt(column, "is no status of a task", error))
     }
 
     pub(crate) fn json(&self, column: &str) -> Result<Value> {
-        let value = serde_json::from_str(self.get(column)?);
+        let value = serde_json::from_str(self.text(column)?);
         value.map_err(|error| self.corrupt(column, "is not JSON", error))
     }
 
     fn texts(&self, column: &str) -> Result<Vec<String>> {
-        let texts = serde_json::from_str(self.get(column)?);
+        let texts = serde_json::from_str(self.text(column)?);
         texts.map_err(|error| self.corrupt(column, "is not a list of texts in JSON", error))
     }
 
     /// Ids that [`ids`] wrote.
     pub(crate) fn ids<T: From<Uuid>>(&self, column: &str) -> Result<Vec<T>> {
-        let bytes: &[u8] = self.get(column)?;
+        let bytes = self.bytes(column)?;
         let (ids, rest) = bytes.as_chunks();
         match rest {
             [] => Ok(ids.iter().map(|id| Uuid::from_bytes(*id).into()).collect()),
@@ -197,7 +216,7 @@ impl<'r> Columns<'r> {
     /// Which value of which record, for an error.
     fn place(&self, column: &str) -> String {
         let table = self.table;
-        let id = |column| self.row.try_get::<Uuid, _>(column);
+        let id = |column| self.row.get::<_, Uuid>(column);
         match id("id").or_else(|_| id("run_id")) {
             Ok(id) => format!("{table}.{column} of {id}"),
             Err(_) => format!("{table}.{column}"),

@@ -1,13 +1,9 @@
 //! The entries of a run's journal: how each kind is read, found and added.
 
+use crate::driver::{Query, Row, query};
 use runstore_core::{AgentRole, Approval, Artifact, Checkpoint, Event, Result, RunId, TaskAttempt};
-use sqlx::query_builder;
-use sqlx::{Sqlite, query};
 
-use crate::codec::{Columns, Named, Query, Record, select};
-
-/// The values of a row in a statement under way.
-pub(crate) type Separated<'q, 'e> = query_builder::Separated<'q, Sqlite, &'static str>;
+use crate::codec::{Columns, Named, Record, select};
 
 /// An entry of a run's journal. Entries are only ever added, and go with their run.
 pub(crate) trait Entry: Named {
@@ -23,7 +19,7 @@ pub(crate) trait Entry: Named {
     const INSERT_ALL: &'static str;
 
     /// Binds the columns of its row, without those that the insert of one finds out by itself.
-    fn bind_to<'e>(&'e self, row: &mut Separated<'_, 'e>);
+    fn bind_to(&self, row: &mut Row<'_>);
 
     /// The entry under the number that it was given.
     fn numbered(self, _seq: u64) -> Self {
@@ -63,7 +59,7 @@ macro_rules! entry {
             const INSERT_ALL: &'static str =
                 concat!("INSERT INTO ", $table, " (run_id, ", $columns, ") ");
 
-            fn bind_to<'e>(&'e self, row: &mut Separated<'_, 'e>) {
+            fn bind_to(&self, row: &mut Row<'_>) {
                 let $entry = self;
                 row.push_bind(self.run_id.as_uuid())$(.push_bind($value))+;
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use runstore_core::{Cause, Error, Outcome};
-use sqlx::sqlite::SqliteError;
+use rusqlite::Error as DriverError;
 
 /// SQLite's primary result codes. The driver gives extended ones, whose low byte is the primary code.
 mod code {
@@ -39,39 +39,39 @@ enum Kind {
     Other,
 }
 
-fn kind(error: &sqlx::Error) -> Kind {
-    match error {
-        sqlx::Error::Database(database) => {
-            let code = database
-                .try_downcast_ref::<SqliteError>()
-                .and_then(sqlx::error::DatabaseError::code)
-                .and_then(|code| code.parse::<i32>().ok());
-            match code.map(|code| code & 0xff) {
-                // `PROTOCOL`: others kept winning the race for the log's locks.
-                Some(code::BUSY | code::LOCKED | code::PROTOCOL) => Kind::Busy,
-                Some(code::FULL) => Kind::Full,
-                Some(
-                    code::PERM
-                    | code::NOMEM
-                    | code::READONLY
-                    | code::IOERR
-                    | code::CANTOPEN
-                    | code::AUTH,
-                ) => Kind::Unavailable,
-                Some(code::CORRUPT) => Kind::Corrupt,
-                Some(code::NOTADB) => Kind::NotADatabase,
-                _ => Kind::Other,
-            }
-        }
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Kind::Unavailable,
-        sqlx::Error::ColumnDecode { .. } => Kind::Corrupt,
+fn kind(error: &DriverError) -> Kind {
+    let code = error.sqlite_error().map(|error| error.extended_code & 0xff);
+    match (code, error) {
+        // `PROTOCOL`: others kept winning the race for the log's locks.
+        (Some(code::BUSY | code::LOCKED | code::PROTOCOL), _) => Kind::Busy,
+        (Some(code::FULL), _) => Kind::Full,
+        (
+            Some(
+                code::PERM
+                | code::NOMEM
+                | code::READONLY
+                | code::IOERR
+                | code::CANTOPEN
+                | code::AUTH,
+            ),
+            _,
+        ) => Kind::Unavailable,
+        (Some(code::CORRUPT), _) => Kind::Corrupt,
+        (Some(code::NOTADB), _) => Kind::NotADatabase,
+        (
+            None,
+            DriverError::FromSqlConversionFailure(..)
+            | DriverError::IntegralValueOutOfRange(..)
+            | DriverError::InvalidColumnType(..)
+            | DriverError::Utf8Error(..),
+        ) => Kind::Corrupt,
         _ => Kind::Other,
     }
 }
 
 /// The error for whatever failed outside a commit: a transaction that was open is given up, so nothing
 /// took effect. `what` is what was being done.
-pub(crate) fn engine(what: &str, error: sqlx::Error) -> Error {
+pub(crate) fn engine(what: &str, error: DriverError) -> Error {
     let kind = kind(&error);
     let source = Some(Cause::new(error));
     match kind {
@@ -91,7 +91,7 @@ pub(crate) fn engine(what: &str, error: sqlx::Error) -> Error {
 }
 
 /// The error for a commit that failed.
-pub(crate) fn commit(error: sqlx::Error) -> Error {
+pub(crate) fn commit(error: DriverError) -> Error {
     const WHAT: &str = "committing a batch of writes";
     match kind(&error) {
         // Both come before the mark that makes the batch count, and the batch is then rolled back.
@@ -140,7 +140,7 @@ pub(crate) fn closed() -> Error {
 }
 
 /// Whether the file turned out to be no SQLite database.
-pub(crate) fn is_not_a_database(error: &sqlx::Error) -> bool {
+pub(crate) fn is_not_a_database(error: &DriverError) -> bool {
     kind(error) == Kind::NotADatabase
 }
 

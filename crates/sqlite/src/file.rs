@@ -1,5 +1,7 @@
 //! The file itself: where it is, and how it comes to be.
 
+#[cfg(unix)]
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -55,6 +57,23 @@ impl DatabaseFile {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A URI by which SQLite takes the file for one that nobody ever changes.
+    pub(crate) fn immutable_uri(&self) -> PathBuf {
+        let mut uri = b"file:".to_vec();
+        for byte in self.path.as_os_str().as_encoded_bytes() {
+            match byte {
+                // What would end the path of a URI, or begin an escape in it.
+                b'?' | b'#' | b'%' => uri.extend(format!("%{byte:02x}").into_bytes()),
+                byte => uri.push(*byte),
+            }
+        }
+        uri.extend(b"?immutable=1");
+        #[cfg(unix)]
+        return <OsString as std::os::unix::ffi::OsStringExt>::from_vec(uri).into();
+        #[cfg(not(unix))]
+        return String::from_utf8_lossy(&uri).into_owned().into();
     }
 
     /// Whether the file is neither empty nor long enough for a header. SQLite takes a file of one byte for

@@ -1,16 +1,16 @@
 //! The journal: events (clause J1), attempts (J3), artifacts (J4), approvals (J5), checkpoints (J6).
 
+use crate::driver::Connection;
+use crate::driver::{Query, QueryBuilder, query};
 use runstore_core::rules::{claims, create, retry};
 use runstore_core::{
     Approval, ApprovalSource, Artifact, Checkpoint, ClaimToken, Event, EventDraft, ListApprovals,
     ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval, NewArtifact, NewAttempt,
     NewCheckpoint, NewEvent, Page, PageRequest, Result, RunId, TaskAttempt, TaskId,
 };
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Sqlite, query};
 
 use crate::claims::standing_of_fence;
-use crate::codec::{Query, Record, integer, select};
+use crate::codec::{Record, integer, select};
 use crate::entries::Entry;
 use crate::statement::{
     ROWS_A_STATEMENT, after, find, find_by_id, list_last, page, rows, run_built, value,
@@ -19,8 +19,8 @@ use crate::write::Write;
 use crate::{runs, tasks};
 
 /// The stored entry, if the call repeats the one that made it (clause G9).
-pub(crate) async fn repeated<E: Entry>(
-    connection: &mut SqliteConnection,
+pub(crate) fn repeated<E: Entry>(
+    connection: &Connection,
     is_named: bool,
     entry: &E,
 ) -> Result<Option<E>> {
@@ -28,7 +28,7 @@ pub(crate) async fn repeated<E: Entry>(
     let (true, Some(id)) = (is_named, entry.stored_id()) else {
         return Ok(None);
     };
-    let stored = find_by_id::<E>(connection, id).await?;
+    let stored = find_by_id::<E>(connection, id)?;
     let answer = stored.map(|stored| retry::answer(stored, entry));
     answer.transpose()
 }
@@ -37,14 +37,14 @@ pub(crate) async fn repeated<E: Entry>(
 ///
 /// # Errors
 /// `NotFound` if there is no such run.
-pub(crate) async fn insert<E: Entry>(connection: &mut SqliteConnection, entry: E) -> Result<E> {
-    let seq: Option<u64> = value(connection, E::TABLE, entry.insert()).await?;
+pub(crate) fn insert<E: Entry>(connection: &Connection, entry: E) -> Result<E> {
+    let seq: Option<u64> = value(connection, E::TABLE, entry.insert())?;
     let seq = seq.ok_or_else(|| runs::unknown(entry.run_id()))?;
     Ok(entry.numbered(seq))
 }
 
 /// Adds events that the store writes of itself.
-pub(crate) async fn add_own_events(
+pub(crate) fn add_own_events(
     write: &mut Write<'_>,
     run_id: RunId,
     drafts: impl IntoIterator<Item = EventDraft, IntoIter: Send>,
@@ -55,119 +55,113 @@ pub(crate) async fn add_own_events(
     if events.len() > 1 {
         let last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?";
         let last = query(last).bind(run_id.as_uuid());
-        let last: Option<u64> = value(write.connection, Event::TABLE, last).await?;
+        let last: Option<u64> = value(write.connection, Event::TABLE, last)?;
         for (event, seq) in events.iter_mut().zip(last.unwrap_or(0) + 1..) {
             event.seq = seq;
         }
-        return insert_events(write.connection, &Vec::from_iter(&events)).await;
+        return insert_events(write.connection, &Vec::from_iter(&events));
     }
     match events.pop() {
-        Some(event) => insert(write.connection, event).await.map(|_| ()),
+        Some(event) => insert(write.connection, event).map(|_| ()),
         None => Ok(()),
     }
 }
 
 /// Adds entries to runs that there are, by statements for many at once.
-pub(crate) async fn insert_all<E: Entry>(
-    connection: &mut SqliteConnection,
-    entries: &[&E],
-) -> Result<()> {
+pub(crate) fn insert_all<E: Entry>(connection: &Connection, entries: &[&E]) -> Result<()> {
     for chunk in entries.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(E::INSERT_ALL);
+        let mut statement = QueryBuilder::new(E::INSERT_ALL);
         statement.push_values(chunk, |mut row, entry| entry.bind_to(&mut row));
-        run_built(connection, E::TABLE, statement).await?;
+        run_built(connection, E::TABLE, statement)?;
     }
     Ok(())
 }
 
 /// Adds events that have their numbers to runs that there are, by statements for many at once.
-pub(crate) async fn insert_events(
-    connection: &mut SqliteConnection,
-    events: &[&Event],
-) -> Result<()> {
+pub(crate) fn insert_events(connection: &Connection, events: &[&Event]) -> Result<()> {
     for chunk in events.chunks(ROWS_A_STATEMENT) {
         let mut numbers = Vec::with_capacity(chunk.len());
         for event in chunk {
             numbers.push(integer(event.seq)?);
         }
-        let mut statement = QueryBuilder::<Sqlite>::new(
+        let mut statement = QueryBuilder::new(
             "INSERT INTO events (run_id, event_id, ts, source, kind, message, payload, seq) ",
         );
         statement.push_values(chunk.iter().zip(numbers), |mut row, (event, number)| {
             event.bind_to(&mut row);
             row.push_bind(number);
         });
-        run_built(connection, Event::TABLE, statement).await?;
+        run_built(connection, Event::TABLE, statement)?;
     }
     Ok(())
 }
 
 /// Adds what a call creates in a run, after all that can refuse it.
-async fn add<E: Entry>(
-    connection: &mut SqliteConnection,
+fn add<E: Entry>(
+    connection: &Connection,
     is_named: bool,
     fence: Option<ClaimToken>,
     entry: E,
 ) -> Result<E> {
     let run_id = entry.run_id();
-    let standing = standing_of_fence(connection, fence).await?;
+    let standing = standing_of_fence(connection, fence)?;
     let is_run_known = standing.is_some_and(|standing| standing.run_id == run_id);
     // With neither id nor fence nothing is looked at before the insert, which tells by itself.
     if !is_run_known && (is_named || fence.is_some()) {
-        runs::check(connection, run_id).await?;
+        runs::check(connection, run_id)?;
     }
-    if let Some(repeated) = repeated(connection, is_named, &entry).await? {
+    if let Some(repeated) = repeated(connection, is_named, &entry)? {
         return Ok(repeated);
     }
     if let Some(token) = fence {
         claims::check_fence(token, standing, run_id)?;
     }
-    insert(connection, entry).await
+    insert(connection, entry)
 }
 
-pub(crate) async fn add_event(write: Write<'_>, new: NewEvent) -> Result<Event> {
+pub(crate) fn add_event(write: Write<'_>, new: NewEvent) -> Result<Event> {
     let is_named = new.draft.id.is_some();
     let event = create::event(new.run_id, 0, new.draft, write.now);
-    add(write.connection, is_named, new.fence, event).await
+    add(write.connection, is_named, new.fence, event)
 }
 
-pub(crate) async fn add_artifact(write: Write<'_>, new: NewArtifact) -> Result<Artifact> {
+pub(crate) fn add_artifact(write: Write<'_>, new: NewArtifact) -> Result<Artifact> {
     let is_named = new.draft.id.is_some();
     let artifact = create::artifact(new.run_id, new.draft, write.now);
-    add(write.connection, is_named, new.fence, artifact).await
+    add(write.connection, is_named, new.fence, artifact)
 }
 
-pub(crate) async fn add_approval(write: Write<'_>, new: NewApproval) -> Result<Approval> {
+pub(crate) fn add_approval(write: Write<'_>, new: NewApproval) -> Result<Approval> {
     let is_named = new.id.is_some();
     let approval = create::approval(new, write.now);
-    add(write.connection, is_named, None, approval).await
+    add(write.connection, is_named, None, approval)
 }
 
-pub(crate) async fn add_checkpoint(write: Write<'_>, new: NewCheckpoint) -> Result<Checkpoint> {
+pub(crate) fn add_checkpoint(write: Write<'_>, new: NewCheckpoint) -> Result<Checkpoint> {
     let (is_named, fence) = (new.id.is_some(), new.fence);
     let checkpoint = create::checkpoint(new, write.now);
-    add(write.connection, is_named, fence, checkpoint).await
+    add(write.connection, is_named, fence, checkpoint)
 }
 
-pub(crate) async fn add_attempt(write: Write<'_>, new: NewAttempt) -> Result<TaskAttempt> {
+pub(crate) fn add_attempt(write: Write<'_>, new: NewAttempt) -> Result<TaskAttempt> {
     let Write {
         connection, now, ..
     } = write;
     let (task_id, number, fence) = (new.task_id, new.attempt_number, new.fence);
     // A fence is on the attempt's own task: that was checked with the input.
-    let Some(standing) = tasks::standing(connection, task_id).await? else {
+    let Some(standing) = tasks::standing(connection, task_id)? else {
         fence.map_or(Ok(()), |token| claims::check_held(token, None))?;
         return Err(tasks::unknown(task_id));
     };
     let is_named = new.report.id.is_some();
     let attempt = create::attempt(standing.run_id, task_id, number, new.report, now);
-    if let Some(repeated) = repeated(connection, is_named, &attempt).await? {
+    if let Some(repeated) = repeated(connection, is_named, &attempt)? {
         return Ok(repeated);
     }
     if let Some(token) = fence {
         claims::check_fence(token, Some(standing), standing.run_id)?;
     }
-    insert(connection, attempt).await
+    insert(connection, attempt)
 }
 
 /// The statements that list a kind of entry of a run, all or those that a filter wants.
@@ -200,122 +194,119 @@ fn of_run(sql: &'static str, run_id: RunId, request: PageRequest) -> Query {
         .bind(rows(request))
 }
 
-pub(crate) async fn list_events(
-    connection: &mut SqliteConnection,
-    wanted: ListEvents,
-) -> Result<Page<Event>> {
-    runs::check(connection, wanted.run_id).await?;
+pub(crate) fn list_events(connection: &Connection, wanted: ListEvents) -> Result<Page<Event>> {
+    runs::check(connection, wanted.run_id)?;
     let sql = select!(Event, "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?");
     let query = of_run(sql, wanted.run_id, wanted.page);
-    page(connection, query, wanted.page).await
+    page(connection, query, wanted.page)
 }
 
-pub(crate) async fn list_attempts(
-    connection: &mut SqliteConnection,
+pub(crate) fn list_attempts(
+    connection: &Connection,
     wanted: ListAttempts,
 ) -> Result<Page<TaskAttempt>> {
     const LISTING: Listing = listing!(TaskAttempt, "task_id");
-    runs::check(connection, wanted.run_id).await?;
+    runs::check(connection, wanted.run_id)?;
     let query = match wanted.task_id {
         None => of_run(LISTING.all, wanted.run_id, wanted.page),
         Some(task_id) => {
-            tasks::check_of_run(connection, task_id, wanted.run_id).await?;
+            tasks::check_of_run(connection, task_id, wanted.run_id)?;
             of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(task_id.as_uuid())
         }
     };
-    page(connection, query, wanted.page).await
+    page(connection, query, wanted.page)
 }
 
-pub(crate) async fn list_artifacts(
-    connection: &mut SqliteConnection,
+pub(crate) fn list_artifacts(
+    connection: &Connection,
     wanted: ListArtifacts,
 ) -> Result<Page<Artifact>> {
     const LISTING: Listing = listing!(Artifact, "role");
-    runs::check(connection, wanted.run_id).await?;
+    runs::check(connection, wanted.run_id)?;
     let query = match &wanted.role {
         None => of_run(LISTING.all, wanted.run_id, wanted.page),
         Some(role) => of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(role.as_str()),
     };
-    page(connection, query, wanted.page).await
+    page(connection, query, wanted.page)
 }
 
-pub(crate) async fn list_approvals(
-    connection: &mut SqliteConnection,
+pub(crate) fn list_approvals(
+    connection: &Connection,
     wanted: ListApprovals,
 ) -> Result<Page<Approval>> {
     const LISTING: Listing = listing!(Approval, "source");
-    runs::check(connection, wanted.run_id).await?;
+    runs::check(connection, wanted.run_id)?;
     let query = match &wanted.source {
         None => of_run(LISTING.all, wanted.run_id, wanted.page),
         Some(source) => of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(source.as_str()),
     };
-    page(connection, query, wanted.page).await
+    page(connection, query, wanted.page)
 }
 
-pub(crate) async fn list_checkpoints(
-    connection: &mut SqliteConnection,
+pub(crate) fn list_checkpoints(
+    connection: &Connection,
     wanted: ListCheckpoints,
 ) -> Result<Page<Checkpoint>> {
-    runs::check(connection, wanted.run_id).await?;
+    runs::check(connection, wanted.run_id)?;
     let sql = select!(
         Checkpoint,
         "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
     );
     let query = of_run(sql, wanted.run_id, wanted.page);
-    page(connection, query, wanted.page).await
+    page(connection, query, wanted.page)
 }
 
 /// The last entries of a run, oldest first; all of them if `count` is negative.
-pub(crate) async fn last_of_run<E: Entry>(
-    connection: &mut SqliteConnection,
+pub(crate) fn last_of_run<E: Entry>(
+    connection: &Connection,
     run_id: RunId,
     count: i64,
 ) -> Result<Vec<E>> {
     let newest_first = query(E::NEWEST_OF_RUN).bind(run_id.as_uuid()).bind(count);
-    list_last(connection, newest_first).await
+    list_last(connection, newest_first)
 }
 
 /// The last entries of a run that is checked to be there (clause G7).
-pub(crate) async fn recent<E: Entry>(
-    connection: &mut SqliteConnection,
+pub(crate) fn recent<E: Entry>(
+    connection: &Connection,
     run_id: RunId,
     count: u32,
 ) -> Result<Vec<E>> {
-    runs::check(connection, run_id).await?;
-    last_of_run(connection, run_id, count.into()).await
+    runs::check(connection, run_id)?;
+    last_of_run(connection, run_id, count.into())
 }
 
-pub(crate) async fn latest_attempt(
-    connection: &mut SqliteConnection,
+pub(crate) fn latest_attempt(
+    connection: &Connection,
     task_id: TaskId,
 ) -> Result<Option<TaskAttempt>> {
     let sql = select!(TaskAttempt, "WHERE task_id = ? ORDER BY seq DESC LIMIT 1");
     let latest = query(sql).bind(task_id.as_uuid());
-    let latest = find(connection, latest).await?;
+    let latest = find(connection, latest)?;
     if latest.is_none() {
-        let standing = tasks::standing(connection, task_id).await?;
+        let standing = tasks::standing(connection, task_id)?;
         standing.ok_or_else(|| tasks::unknown(task_id))?;
     }
     Ok(latest)
 }
 
-pub(crate) async fn latest_approval(
-    connection: &mut SqliteConnection,
+pub(crate) fn latest_approval(
+    connection: &Connection,
     run_id: RunId,
     source: ApprovalSource,
 ) -> Result<Option<Approval>> {
-    runs::check(connection, run_id).await?;
+    runs::check(connection, run_id)?;
     let sql = select!(
         Approval,
         "WHERE run_id = ? AND source = ? ORDER BY seq DESC LIMIT 1"
     );
     let latest = query(sql).bind(run_id.as_uuid()).bind(source.as_str());
-    find(connection, latest).await
+    find(connection, latest)
 }
 
-pub(crate) async fn latest_checkpoint(
-    connection: &mut SqliteConnection,
+pub(crate) fn latest_checkpoint(
+    connection: &Connection,
     run_id: RunId,
 ) -> Result<Option<Checkpoint>> {
-    Ok(recent(connection, run_id, 1).await?.pop())
+    Ok(recent(connection, run_id, 1)?.pop())
 }

@@ -57,6 +57,7 @@ mod claims;
 mod codec;
 mod config;
 mod connect;
+mod driver;
 mod entries;
 mod error;
 mod file;

@@ -5,15 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use runstore_core::{Error, Result, WakeHub, WriteQueue};
-use sqlx::sqlite::SqliteConnection;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::SqliteOptions;
 use crate::connect;
+use crate::driver::Connection;
 use crate::error;
 use crate::file::DatabaseFile;
-use crate::readers::{IdleReaders, Readers};
+use crate::readers::Readers;
 use crate::schema::{self, Found};
 use crate::write::Job;
 use crate::writer::Writer;
@@ -42,10 +41,8 @@ pub(crate) async fn open(
 
 fn start(options: SqliteOptions, hub: Arc<WakeHub>) -> Result<(Readers, WriteQueue<Job>)> {
     let opened = open_file(&options)?;
-    let idle = Arc::<IdleReaders>::default();
-    let file = opened.file.clone();
-    let readers = Readers::new(options.clone(), file, Arc::clone(&idle));
-    let mut writer = Writer::new(opened, options, idle, hub);
+    let readers = Readers::new(options.clone(), opened.file.clone());
+    let mut writer = Writer::new(opened, options, readers.idle(), hub);
     let queue = WriteQueue::start("runstore-sqlite", move |batch| writer.apply(batch))?;
     Ok((readers, queue))
 }
@@ -55,37 +52,27 @@ fn start(options: SqliteOptions, hub: Arc<WakeHub>) -> Result<(Readers, WriteQue
 pub(crate) struct Opened {
     pub(crate) file: DatabaseFile,
     /// The connection that writes.
-    pub(crate) connection: SqliteConnection,
-    /// The runtime that drives it, so that no write depends on one of the callers'.
-    pub(crate) runtime: Runtime,
+    pub(crate) connection: Connection,
 }
 
 /// Opens the file and waits for it here.
 pub(crate) fn open_file(options: &SqliteOptions) -> Result<Opened> {
-    let no_runtime = |source| error::file("starting the writer's runtime".to_owned(), source);
-    let runtime = Builder::new_current_thread().build().map_err(no_runtime)?;
     let file = DatabaseFile::find_or_create(&options.path)?;
     let deadline = Instant::now() + options.busy_timeout;
     let connection = loop {
-        match runtime.block_on(attempt(options, &file)) {
+        match attempt(options, &file) {
             Err(Error::Busy { .. }) if Instant::now() < deadline => thread::sleep(PAUSE),
             ended => break ended.map_err(|error| error::while_opening(file.path(), error))?,
         }
     };
-    Ok(Opened {
-        file,
-        connection,
-        runtime,
-    })
+    Ok(Opened { file, connection })
 }
 
-async fn attempt(options: &SqliteOptions, file: &DatabaseFile) -> Result<SqliteConnection> {
-    if schema::look(options, file).await? == Found::Unclaimed {
-        schema::claim(options, file).await?;
+fn attempt(options: &SqliteOptions, file: &DatabaseFile) -> Result<Connection> {
+    if schema::look(options, file)? == Found::Unclaimed {
+        schema::claim(options, file)?;
     }
-    let mut connection = connect::writer(options, file).await?;
-    match schema::migrate(&mut connection, file).await {
-        Ok(()) => Ok(connection),
-        Err(error) => Err(connect::close_after(connection, error).await),
-    }
+    let connection = connect::writer(options, file)?;
+    schema::migrate(&connection, file)?;
+    Ok(connection)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::driver::Connection;
+use crate::driver::{QueryBuilder, query};
 use runstore_core::rules::{plan, retry, tasks};
 use runstore_core::{
     Result, RunId, Task, TaskId, TaskPlan, TaskStanding, TaskStatus, Timestamp, Uuid,
 };
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Sqlite, query};
 
 use crate::changes::{StoredTask, TaskChange, save_all};
 use crate::codec::{Columns, Record, ids, integer, micros, select, texts};
@@ -18,9 +18,9 @@ use crate::write::Write;
 
 const DEPENDENTS: &str = "dependents";
 
-pub(crate) async fn replace_pending(mut write: Write<'_>, plan: TaskPlan) -> Result<Vec<Task>> {
+pub(crate) fn replace_pending(mut write: Write<'_>, plan: TaskPlan) -> Result<Vec<Task>> {
     let run_id = plan.run_id;
-    let new = match Plan::read(write.connection, write.now, plan).await? {
+    let new = match Plan::read(write.connection, write.now, plan)? {
         Plan::Repeated(tasks) => return Ok(tasks),
         Plan::New(new) => new,
     };
@@ -29,21 +29,21 @@ pub(crate) async fn replace_pending(mut write: Write<'_>, plan: TaskPlan) -> Res
     for status in TaskStatus::ALL {
         if tasks::is_replaceable(status) {
             let in_status = in_status_without_texts(run_id, status);
-            replaceable.extend(list(write.connection, in_status).await?);
+            replaceable.extend(list(write.connection, in_status)?);
         }
     }
     let replaced: Vec<TaskChange> = replaceable
         .into_iter()
         .map(|stored| (stored.before, tasks::replaced(stored.task, write.now)))
         .collect();
-    save_all(&mut write, &replaced).await?;
-    new.insert(&mut write).await
+    save_all(&mut write, &replaced)?;
+    new.insert(&mut write)
 }
 
-pub(crate) async fn append(mut write: Write<'_>, plan: TaskPlan) -> Result<Vec<Task>> {
-    match Plan::read(write.connection, write.now, plan).await? {
+pub(crate) fn append(mut write: Write<'_>, plan: TaskPlan) -> Result<Vec<Task>> {
+    match Plan::read(write.connection, write.now, plan)? {
         Plan::Repeated(tasks) => Ok(tasks),
-        Plan::New(new) => new.insert(&mut write).await,
+        Plan::New(new) => new.insert(&mut write),
     }
 }
 
@@ -61,25 +61,20 @@ struct NewTasks {
 }
 
 impl Plan {
-    async fn read(
-        connection: &mut SqliteConnection,
-        now: Timestamp,
-        plan: TaskPlan,
-    ) -> Result<Self> {
+    fn read(connection: &Connection, now: Timestamp, plan: TaskPlan) -> Result<Self> {
         let run_id = plan.run_id;
-        runs::check(connection, run_id).await?;
+        runs::check(connection, run_id)?;
         let named: Vec<Option<TaskId>> = plan.drafts.iter().map(|draft| draft.id).collect();
         let stored: Vec<Task> = list_by_ids(
             connection,
             select!(Task, "WHERE id IN ("),
             &Vec::from_iter(named.iter().flatten().map(|id| id.as_uuid())),
-        )
-        .await?;
+        )?;
         let mut stored: HashMap<TaskId, Task> =
             stored.into_iter().map(|task| (task.id, task)).collect();
-        let last = Last::of_run(connection, run_id).await?;
+        let last = Last::of_run(connection, run_id)?;
         let tasks = plan::tasks(plan, last.position + 1, now)?;
-        let outside = statuses_outside(connection, run_id, &tasks).await?;
+        let outside = statuses_outside(connection, run_id, &tasks)?;
         let stored = named.iter().map(|id| stored.remove(id.as_ref()?)).collect();
         Ok(match retry::answer_plan(stored, &tasks)? {
             Some(repeated) => Self::Repeated(repeated),
@@ -99,12 +94,12 @@ struct Last {
 }
 
 impl Last {
-    async fn of_run(connection: &mut SqliteConnection, run_id: RunId) -> Result<Self> {
+    fn of_run(connection: &Connection, run_id: RunId) -> Result<Self> {
         let last = query(
             "SELECT coalesce((SELECT max(position) FROM tasks WHERE run_id = ?), 0) AS position, \
              coalesce((SELECT max(number) FROM tasks), 0) AS number",
         );
-        let last = find(connection, last.bind(run_id.as_uuid())).await?;
+        let last = find(connection, last.bind(run_id.as_uuid()))?;
         Ok(last.unwrap_or(Self {
             position: 0,
             number: 0,
@@ -146,8 +141,8 @@ impl Record for Named {
 ///
 /// # Errors
 /// `NotFound` for the first that is not a task of the run.
-async fn statuses_outside(
-    connection: &mut SqliteConnection,
+fn statuses_outside(
+    connection: &Connection,
     run_id: RunId,
     new: &[Task],
 ) -> Result<HashMap<TaskId, TaskStatus>> {
@@ -156,8 +151,7 @@ async fn statuses_outside(
         connection,
         "SELECT id, run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id IN (",
         &Vec::from_iter(outside.iter().map(|id| id.as_uuid())),
-    )
-    .await?;
+    )?;
     let of_run = named.iter().filter(|task| task.standing.run_id == run_id);
     let statuses: HashMap<TaskId, TaskStatus> =
         of_run.map(|task| (task.id, task.standing.status)).collect();
@@ -168,7 +162,7 @@ async fn statuses_outside(
 }
 
 impl NewTasks {
-    async fn insert(self, write: &mut Write<'_>) -> Result<Vec<Task>> {
+    fn insert(self, write: &mut Write<'_>) -> Result<Vec<Task>> {
         let Self {
             tasks,
             first_number,
@@ -182,7 +176,7 @@ impl NewTasks {
             .chunks(ROWS_A_STATEMENT)
             .zip(numbers.chunks(ROWS_A_STATEMENT))
         {
-            let mut statement = QueryBuilder::<Sqlite>::new(
+            let mut statement = QueryBuilder::new(
                 "INSERT INTO tasks (id, run_id, position, status, attempt_count, updated_at, \
                  created_at, blocker_signature, implementation_summary, title, objective, \
                  acceptance_criteria, verification_steps, allowed_paths, number, priority, place, \
@@ -221,15 +215,15 @@ impl NewTasks {
                         .push_bind(ids(&task.depends_on));
                 },
             );
-            run_built(write.connection, Task::TABLE, statement).await?;
+            run_built(write.connection, Task::TABLE, statement)?;
         }
-        insert_dependents(write.connection, &tasks).await?;
+        insert_dependents(write.connection, &tasks)?;
         Ok(tasks)
     }
 }
 
 /// Notes which tasks wait for which, once all of the plan are there.
-async fn insert_dependents(connection: &mut SqliteConnection, tasks: &[Task]) -> Result<()> {
+fn insert_dependents(connection: &Connection, tasks: &[Task]) -> Result<()> {
     let mut pairs: Vec<[Uuid; 2]> = tasks
         .iter()
         .flat_map(|task| {
@@ -241,12 +235,11 @@ async fn insert_dependents(connection: &mut SqliteConnection, tasks: &[Task]) ->
     // In the order of their keys: written at random, many of them would read and write each page many times.
     pairs.sort_unstable();
     for pairs in pairs.chunks(ROWS_A_STATEMENT) {
-        let mut statement =
-            QueryBuilder::<Sqlite>::new("INSERT INTO dependents (dependency, dependent) ");
+        let mut statement = QueryBuilder::new("INSERT INTO dependents (dependency, dependent) ");
         statement.push_values(pairs, |mut row, [dependency, dependent]| {
             row.push_bind(*dependency).push_bind(*dependent);
         });
-        run_built(connection, DEPENDENTS, statement).await?;
+        run_built(connection, DEPENDENTS, statement)?;
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! The tasks that can be claimed, now and from some time on, of one run or of any (clauses C1 and C10).
 
+use crate::driver::Connection;
+use crate::driver::{Query, query};
 use runstore_core::rules::schedule::Place;
 use runstore_core::{Result, RunId, Task, Timestamp};
-use sqlx::query;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::changes::StoredTask;
-use crate::codec::{Columns, Query, Record, task_columns};
+use crate::codec::{Columns, Record, task_columns};
 use crate::statement::{find, list};
 use crate::write::Write;
 
@@ -104,11 +104,8 @@ impl Record for Outlook {
     }
 }
 
-pub(crate) async fn outlook(
-    connection: &mut SqliteConnection,
-    scope: Option<RunId>,
-) -> Result<Outlook> {
-    let outlook = find(connection, in_scope(scoped!(scope, outlook), scope)).await?;
+pub(crate) fn outlook(connection: &Connection, scope: Option<RunId>) -> Result<Outlook> {
+    let outlook = find(connection, in_scope(scoped!(scope, outlook), scope))?;
     Ok(outlook.unwrap_or(Outlook {
         is_any_ready: false,
         next_due: None,
@@ -134,42 +131,42 @@ impl Record for Ready {
     }
 }
 
-async fn first_ready(
-    connection: &mut SqliteConnection,
+fn first_ready(
+    connection: &Connection,
     scope: Option<RunId>,
     rows: usize,
     after: usize,
 ) -> Result<Vec<Ready>> {
     let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
     let first = in_scope(scoped!(scope, first_ready), scope);
-    list(connection, first.bind(number(rows)).bind(number(after))).await
+    list(connection, first.bind(number(rows)).bind(number(after)))
 }
 
 /// The first tasks in the order of claims, after so many of them. What has become due is among them: it is
 /// taken up first.
-pub(crate) async fn first(
+pub(crate) fn first(
     write: &mut Write<'_>,
     scope: Option<RunId>,
     rows: usize,
     after: usize,
 ) -> Result<Vec<StoredTask>> {
-    let mut first = first_ready(write.connection, scope, rows, after).await?;
+    let mut first = first_ready(write.connection, scope, rows, after)?;
     let next_due = match first.first() {
         Some(ready) => ready.next_due,
-        None => outlook(write.connection, scope).await?.next_due,
+        None => outlook(write.connection, scope)?.next_due,
     };
     if next_due.is_some_and(|due| due <= write.now) {
-        take_up_due(write, scope).await?;
-        first = first_ready(write.connection, scope, rows, after).await?;
+        take_up_due(write, scope)?;
+        first = first_ready(write.connection, scope, rows, after)?;
     }
     Ok(first.into_iter().map(|ready| ready.stored).collect())
 }
 
 /// Puts what has become due among what can be claimed. It is a move of a part of an index: what each task is
 /// then, the rules decide when it is offered.
-async fn take_up_due(write: &mut Write<'_>, scope: Option<RunId>) -> Result<()> {
+fn take_up_due(write: &mut Write<'_>, scope: Option<RunId>) -> Result<()> {
     let take_up = in_scope(scoped!(scope, take_up), scope).bind(write.now.as_micros());
-    let taken_up: Vec<TakenUp> = list(write.connection, take_up).await?;
+    let taken_up: Vec<TakenUp> = list(write.connection, take_up)?;
     for TakenUp(run_id) in taken_up {
         write.wakes.placed(run_id, Place::Ready);
     }

@@ -1,113 +1,248 @@
-//! The connections that read, beside the writer and each other.
-//!
-//! Neither a runtime nor a timer of the caller's is involved: a connection is a thread of the driver's.
+//! The connections that read, beside the writer and each other, each on a thread of its own: a read waits for the
+//! disk, and no runtime of the callers' is to wait with it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 
-use futures_util::future::BoxFuture;
 use runstore_core::Result;
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::SqliteOptions;
 use crate::connect;
-use crate::error::{closed, engine};
+use crate::driver::{Connection, query};
+use crate::error::{self, closed, engine};
 use crate::file::DatabaseFile;
 
-/// Readers that nobody uses at the moment.
-#[derive(Debug, Default)]
-pub(crate) struct IdleReaders(Mutex<Vec<SqliteConnection>>);
+/// What a reader is asked.
+type Job = Box<dyn FnOnce(&mut ReadSide) + Send>;
 
-impl IdleReaders {
-    fn take(&self) -> Option<SqliteConnection> {
-        self.with(Vec::pop)
-    }
+/// What the thread of a reader owns.
+struct ReadSide {
+    /// `None` until it is first needed.
+    connection: Option<Connection>,
+    options: SqliteOptions,
+    file: DatabaseFile,
+}
 
-    fn put(&self, connection: SqliteConnection) {
-        self.with(|idle| idle.push(connection));
-    }
-
-    /// Closes them and waits until they have let go of the file.
-    pub(crate) async fn close(&self) {
-        while let Some(connection) = self.take() {
-            connect::close(connection).await;
-        }
-    }
-
-    fn with<T>(&self, access: impl FnOnce(&mut Vec<SqliteConnection>) -> T) -> T {
-        access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl ReadSide {
+    fn connection(&mut self) -> Result<&Connection> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect::reader(&self.options, &self.file)?,
+        };
+        Ok(self.connection.insert(connection))
     }
 }
 
-/// The readers of a store: at most a number of them at once, opened when first needed.
+/// Readers that nobody uses at the moment, and how many there are.
+#[derive(Debug)]
+pub(crate) struct IdleReaders {
+    state: Mutex<State>,
+    ended: Condvar,
+    alive: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    idle: Vec<mpsc::Sender<Job>>,
+    alive: usize,
+    /// Who comes back ends.
+    is_closed: bool,
+}
+
+impl IdleReaders {
+    fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+            ended: Condvar::new(),
+            alive: watch::Sender::new(0),
+        }
+    }
+
+    fn take(&self) -> Option<mpsc::Sender<Job>> {
+        self.state().idle.pop()
+    }
+
+    fn put(&self, reader: mpsc::Sender<Job>) {
+        let mut state = self.state();
+        if !state.is_closed {
+            state.idle.push(reader);
+        }
+    }
+
+    /// Lets every reader end: those that are idle now, the others once they come back.
+    fn end(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        state.idle.clear();
+    }
+
+    /// Ends the readers and waits until they have let go of the file.
+    async fn close(&self) {
+        self.end();
+        // Never an error: the sender is held here.
+        let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
+    }
+
+    /// The same, waiting here.
+    pub(crate) fn close_here(&self) {
+        self.end();
+        let mut state = self.state();
+        while state.alive > 0 {
+            state = self
+                .ended
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut usize)) {
+        let mut state = self.state();
+        change(&mut state.alive);
+        self.alive.send_replace(state.alive);
+        self.ended.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing here is done by halves where it could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader's thread, for as long as it runs.
+struct Alive(Arc<IdleReaders>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.count(|alive| *alive = alive.saturating_sub(1));
+    }
+}
+
+/// The readers of a store: at most a number of them at once, started when first needed.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// The place of the one that watches, so that no long read keeps it waiting.
-    watcher: Semaphore,
+    watcher: Arc<Semaphore>,
     idle: Arc<IdleReaders>,
     file: DatabaseFile,
     options: SqliteOptions,
 }
 
 impl Readers {
-    pub(crate) fn new(options: SqliteOptions, file: DatabaseFile, idle: Arc<IdleReaders>) -> Self {
+    pub(crate) fn new(options: SqliteOptions, file: DatabaseFile) -> Self {
         Self {
-            places: Semaphore::new(options.readers as usize),
-            watcher: Semaphore::new(1),
-            idle,
+            places: Arc::new(Semaphore::new(options.readers as usize)),
+            watcher: Arc::new(Semaphore::new(1)),
+            idle: Arc::new(IdleReaders::new()),
             file,
             options,
         }
     }
 
+    pub(crate) fn idle(&self) -> Arc<IdleReaders> {
+        Arc::clone(&self.idle)
+    }
+
     /// Reads by one statement, which sees one instant by itself.
-    pub(crate) async fn by_statement<T, F>(&self, read: F) -> Result<T>
-    where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
-    {
-        self.by_statement_at(&self.places, read).await
+    pub(crate) async fn by_statement<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_at(&self.places, read).await
     }
 
     /// Reads by one statement what other processes may have written, beside all who read.
-    pub(crate) async fn watch<T, F>(&self, read: F) -> Result<T>
-    where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
-    {
-        self.by_statement_at(&self.watcher, read).await
-    }
-
-    async fn by_statement_at<T, F>(&self, places: &Semaphore, read: F) -> Result<T>
-    where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
-    {
-        let mut reader = self.reader(places).await?;
-        let found = read(reader.connection()?).await;
-        reader.end(found)
+    pub(crate) async fn watch<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_at(&self.watcher, read).await
     }
 
     /// Reads by several statements, which all see the instant of the first.
-    pub(crate) async fn by_transaction<T, F>(&self, read: F) -> Result<T>
-    where
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
-    {
-        const WHAT: &str = "a transaction that reads";
-        let mut reader = self.reader(&self.places).await?;
-        let connection = reader.connection()?;
-        // Dropped at any point, the transaction queues its own end on the connection, before whatever
-        // the next one asks of it (clause G4).
-        let found = match connection.begin().await {
-            Err(error) => Err(engine(WHAT, error)),
-            Ok(mut transaction) => match read(&mut transaction).await {
-                Err(error) => Err(error),
-                Ok(found) => {
-                    let ended = transaction.rollback().await;
-                    ended.map_err(|error| engine(WHAT, error)).map(|()| found)
-                }
-            },
+    pub(crate) async fn by_transaction<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_at(&self.places, move |connection| {
+            let run = |sql| {
+                let done = query(sql).execute(connection);
+                done.map_err(|error| engine("a transaction that reads", error))
+            };
+            run("BEGIN")?;
+            let found = read(connection);
+            run("ROLLBACK").and(found)
+        })
+        .await
+    }
+
+    /// Reads on a thread of a reader. Dropped, the read goes on to its end, and keeps its place until then.
+    async fn read_at<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let place = Arc::clone(places).acquire_owned().await;
+        let place = place.map_err(|_| closed())?;
+        let (answer, answered) = oneshot::channel();
+        self.send(place, move |side| {
+            let found = side.connection().and_then(read);
+            // What the engine failed on is not used again.
+            if found.as_ref().is_err_and(|error| !error.is_refusal()) {
+                side.connection = None;
+            }
+            // Once the reader is back, so that the caller's next read finds it.
+            move || drop(answer.send(found))
+        })?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(error::unavailable("a reader is gone".to_owned(), None)))
+    }
+
+    /// Gives a reader something to do; what it gives back is done once the reader and its place are free again.
+    fn send<A: FnOnce()>(
+        &self,
+        place: OwnedSemaphorePermit,
+        job: impl FnOnce(&mut ReadSide) -> A + Send + 'static,
+    ) -> Result<()> {
+        let reader = match self.idle.take() {
+            Some(reader) => reader,
+            None => self.start()?,
         };
-        reader.end(found)
+        let (idle, back) = (Arc::clone(&self.idle), reader.clone());
+        let job: Job = Box::new(move |side| {
+            let answer = job(side);
+            idle.put(back);
+            drop(place);
+            answer();
+        });
+        let gone = |_| error::unavailable("a reader is gone".to_owned(), None);
+        reader.send(job).map_err(gone)
+    }
+
+    fn start(&self) -> Result<mpsc::Sender<Job>> {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        let mut side = ReadSide {
+            connection: None,
+            options: self.options.clone(),
+            file: self.file.clone(),
+        };
+        self.idle.count(|alive| *alive += 1);
+        let alive = Alive(Arc::clone(&self.idle));
+        let thread = thread::Builder::new().name("runstore-sqlite-reader".to_owned());
+        let started = thread.spawn(move || {
+            // Dropped last, also when a read panics: that tells those who wait for the end.
+            let _alive = alive;
+            for job in jobs {
+                job(&mut side);
+            }
+            drop(side);
+        });
+        let no_thread =
+            |source| error::file("the system gives no thread to read".to_owned(), source);
+        started.map_err(no_thread)?;
+        Ok(sender)
     }
 
     /// Lets nobody read any more, waits for those who do, and closes the connections.
@@ -119,48 +254,5 @@ impl Readers {
             drop(all);
         }
         self.idle.close().await;
-    }
-
-    async fn reader<'r>(&'r self, places: &'r Semaphore) -> Result<Reader<'r>> {
-        let place = places.acquire().await.map_err(|_| closed())?;
-        let connection = match self.idle.take() {
-            Some(connection) => connection,
-            None => connect::reader(&self.options, &self.file).await?,
-        };
-        Ok(Reader {
-            connection: Some(connection),
-            idle: &self.idle,
-            _place: place,
-        })
-    }
-}
-
-/// A reader in use. Dropped, it is given back, also in the middle of a read whose caller has gone.
-struct Reader<'r> {
-    connection: Option<SqliteConnection>,
-    idle: &'r IdleReaders,
-    /// Given back after the connection, so that who gets the place finds the connection.
-    _place: SemaphorePermit<'r>,
-}
-
-impl Reader<'_> {
-    fn connection(&mut self) -> Result<&mut SqliteConnection> {
-        self.connection.as_mut().ok_or_else(closed)
-    }
-
-    /// Gives up the connection if the engine failed on it.
-    fn end<T>(mut self, found: Result<T>) -> Result<T> {
-        if found.as_ref().is_err_and(|error| !error.is_refusal()) {
-            self.connection = None;
-        }
-        found
-    }
-}
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.idle.put(connection);
-        }
     }
 }

@@ -1,12 +1,12 @@
 //! Runs (clauses R1 to R5) and agents (A1, A2).
 
+use crate::driver::Connection;
+use crate::driver::query;
 use runstore_core::rules::{create, events, retry, runs};
 use runstore_core::{
     AgentRole, AgentState, Change, Error, ListRuns, NewRun, Page, RecordKind, Result, Run, RunId,
     RunUpdate, SaveAgentState, Timestamp,
 };
-use sqlx::query;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::codec::{Named, Record, select};
 use crate::statement::{before, change, find, find_by_id, list, page, rows, value};
@@ -17,10 +17,10 @@ impl Named for Run {
     const BY_ID: &'static str = select!(Run, "WHERE id = ?");
 }
 
-pub(crate) async fn create(mut write: Write<'_>, new: NewRun) -> Result<Run> {
+pub(crate) fn create(mut write: Write<'_>, new: NewRun) -> Result<Run> {
     let is_named = new.id.is_some();
     let run = create::run(new, write.now);
-    if is_named && let Some(stored) = find_by_id::<Run>(write.connection, run.id).await? {
+    if is_named && let Some(stored) = find_by_id::<Run>(write.connection, run.id)? {
         return retry::answer(stored, &run);
     }
     let insert = query(
@@ -37,20 +37,20 @@ pub(crate) async fn create(mut write: Write<'_>, new: NewRun) -> Result<Run> {
     .bind(run.summary.as_deref())
     .bind(run.goal.as_str())
     .bind(run.repo_path.as_str());
-    change(write.connection, Run::TABLE, insert).await?;
-    journal::add_own_events(&mut write, run.id, [events::run_created(&run)]).await?;
+    change(write.connection, Run::TABLE, insert)?;
+    journal::add_own_events(&mut write, run.id, [events::run_created(&run)])?;
     Ok(run)
 }
 
-pub(crate) async fn get(connection: &mut SqliteConnection, run_id: RunId) -> Result<Run> {
-    let run = find_by_id(connection, run_id).await?;
+pub(crate) fn get(connection: &Connection, run_id: RunId) -> Result<Run> {
+    let run = find_by_id(connection, run_id)?;
     run.ok_or_else(|| unknown(run_id))
 }
 
 /// Checks that there is such a run (clause G7).
-pub(crate) async fn check(connection: &mut SqliteConnection, run_id: RunId) -> Result<()> {
+pub(crate) fn check(connection: &Connection, run_id: RunId) -> Result<()> {
     let known = query("SELECT 1 FROM runs WHERE id = ?").bind(run_id.as_uuid());
-    let known: Option<i64> = value(connection, Run::TABLE, known).await?;
+    let known: Option<i64> = value(connection, Run::TABLE, known)?;
     known.map(|_| ()).ok_or_else(|| unknown(run_id))
 }
 
@@ -58,10 +58,7 @@ pub(crate) fn unknown(run_id: RunId) -> Error {
     Error::not_found(RecordKind::Run, run_id)
 }
 
-pub(crate) async fn list_page(
-    connection: &mut SqliteConnection,
-    wanted: ListRuns,
-) -> Result<Page<Run>> {
+pub(crate) fn list_page(connection: &Connection, wanted: ListRuns) -> Result<Page<Run>> {
     let query = match &wanted.status {
         None => query(select!(Run, "WHERE seq < ? ORDER BY seq DESC LIMIT ?")),
         Some(status) => query(select!(
@@ -71,31 +68,31 @@ pub(crate) async fn list_page(
         .bind(status.as_str()),
     };
     let query = query.bind(before(wanted.page)).bind(rows(wanted.page));
-    page(connection, query, wanted.page).await
+    page(connection, query, wanted.page)
 }
 
-pub(crate) async fn update(write: Write<'_>, update: RunUpdate) -> Result<Run> {
-    let run = get(write.connection, update.run_id).await?;
+pub(crate) fn update(write: Write<'_>, update: RunUpdate) -> Result<Run> {
+    let run = get(write.connection, update.run_id)?;
     if let Change::Set(task_id) = update.current_task_id {
-        tasks::check_of_run(write.connection, task_id, run.id).await?;
+        tasks::check_of_run(write.connection, task_id, run.id)?;
     }
     if update.is_empty() {
         return Ok(run);
     }
-    save(write.connection, runs::updated(run, update, write.now)).await
+    save(write.connection, runs::updated(run, update, write.now))
 }
 
-pub(crate) async fn count(
+pub(crate) fn count(
     write: Write<'_>,
     run_id: RunId,
     counted: fn(Run, Timestamp) -> Result<Run>,
 ) -> Result<Run> {
-    let run = get(write.connection, run_id).await?;
-    save(write.connection, counted(run, write.now)?).await
+    let run = get(write.connection, run_id)?;
+    save(write.connection, counted(run, write.now)?)
 }
 
 /// Saves what can change of a run.
-async fn save(connection: &mut SqliteConnection, run: Run) -> Result<Run> {
+fn save(connection: &Connection, run: Run) -> Result<Run> {
     let update = query(
         "UPDATE runs SET status = ?, cycle_count = ?, replan_count = ?, current_task_id = ?, \
          updated_at = ?, summary = ? WHERE id = ?",
@@ -107,14 +104,14 @@ async fn save(connection: &mut SqliteConnection, run: Run) -> Result<Run> {
     .bind(run.updated_at.as_micros())
     .bind(run.summary.as_deref())
     .bind(run.id.as_uuid());
-    change(connection, Run::TABLE, update).await?;
+    change(connection, Run::TABLE, update)?;
     Ok(run)
 }
 
 /// Deletes a run; what is below it goes by the foreign keys.
-pub(crate) async fn delete(write: Write<'_>, run_id: RunId) -> Result<()> {
+pub(crate) fn delete(write: Write<'_>, run_id: RunId) -> Result<()> {
     let delete = query("DELETE FROM runs WHERE id = ?").bind(run_id.as_uuid());
-    match change(write.connection, Run::TABLE, delete).await? {
+    match change(write.connection, Run::TABLE, delete)? {
         0 => Err(unknown(run_id)),
         _ => {
             write.wakes.gone(run_id);
@@ -123,7 +120,7 @@ pub(crate) async fn delete(write: Write<'_>, run_id: RunId) -> Result<()> {
     }
 }
 
-pub(crate) async fn save_agent(write: Write<'_>, save: SaveAgentState) -> Result<AgentState> {
+pub(crate) fn save_agent(write: Write<'_>, save: SaveAgentState) -> Result<AgentState> {
     let agent = create::agent_state(save, write.now);
     let replace = query(
         "INSERT OR REPLACE INTO agents (run_id, role, turns, rotation_count, updated_at, \
@@ -138,28 +135,25 @@ pub(crate) async fn save_agent(write: Write<'_>, save: SaveAgentState) -> Result
     .bind(agent.session_id.as_deref())
     .bind(agent.last_prompt_path.as_deref())
     .bind(agent.last_response_path.as_deref());
-    match change(write.connection, AgentState::TABLE, replace).await? {
+    match change(write.connection, AgentState::TABLE, replace)? {
         0 => Err(unknown(agent.run_id)),
         _ => Ok(agent),
     }
 }
 
-pub(crate) async fn get_agent(
-    connection: &mut SqliteConnection,
+pub(crate) fn get_agent(
+    connection: &Connection,
     run_id: RunId,
     role: AgentRole,
 ) -> Result<Option<AgentState>> {
-    check(connection, run_id).await?;
+    check(connection, run_id)?;
     let by_role = query(select!(AgentState, "WHERE run_id = ? AND role = ?"));
     let by_role = by_role.bind(run_id.as_uuid()).bind(role.as_str());
-    find(connection, by_role).await
+    find(connection, by_role)
 }
 
-pub(crate) async fn list_agents(
-    connection: &mut SqliteConnection,
-    run_id: RunId,
-) -> Result<Vec<AgentState>> {
-    check(connection, run_id).await?;
+pub(crate) fn list_agents(connection: &Connection, run_id: RunId) -> Result<Vec<AgentState>> {
+    check(connection, run_id)?;
     let of_run = query(select!(AgentState, "WHERE run_id = ? ORDER BY role"));
-    list(connection, of_run.bind(run_id.as_uuid())).await
+    list(connection, of_run.bind(run_id.as_uuid()))
 }

@@ -6,11 +6,11 @@
 //! takes on from there.
 
 use runstore_core::{Cause, Error, Result};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, raw_sql};
+use rusqlite::{Transaction, TransactionBehavior};
 
 use crate::SqliteOptions;
 use crate::connect;
+use crate::driver::Connection;
 use crate::error::{self, ANOTHER_PATH, engine, is_not_a_database};
 use crate::file::DatabaseFile;
 
@@ -48,106 +48,90 @@ pub(crate) enum Found {
 }
 
 /// Looks at the file without changing it or leaving another beside it.
-pub(crate) async fn look(options: &SqliteOptions, file: &DatabaseFile) -> Result<Found> {
+pub(crate) fn look(options: &SqliteOptions, file: &DatabaseFile) -> Result<Found> {
     if file.is_cut_short() {
         return Err(not_a_database(file, None));
     }
     // Before the file is looked at: what our own log holds, the header was there before it.
     let has_log = file.has_log();
-    let (header, mut contents) = look_at(options, file)
-        .await
-        .map_err(|error| refuse_or_fail(file, error))?;
+    let (header, mut contents) =
+        look_at(options, file).map_err(|error| refuse_or_fail(file, error))?;
     if has_log && header.application_id == 0 {
-        contents = contents.with_log(options, file).await;
+        contents = contents.with_log(options, file);
     }
     judge(file, header, contents)
 }
 
-async fn look_at(options: &SqliteOptions, file: &DatabaseFile) -> sqlx::Result<(Header, Contents)> {
-    let mut connection = connect::bystander(options, file).await?;
-    let seen = see(&mut connection).await;
-    connect::close(connection).await;
-    seen
+fn look_at(options: &SqliteOptions, file: &DatabaseFile) -> rusqlite::Result<(Header, Contents)> {
+    see(&connect::bystander(options, file)?)
 }
 
-async fn see(connection: &mut SqliteConnection) -> sqlx::Result<(Header, Contents)> {
+fn see(connection: &Connection) -> rusqlite::Result<(Header, Contents)> {
     // In this order: our tables are never there without the mark, so where another opener has just made
     // them, the header that is read after them has it.
-    let contents = Contents::read(connection).await;
-    let header = read_header(connection).await?;
+    let contents = Contents::read(connection);
+    let header = read_header(connection)?;
     Ok((header, contents))
 }
 
 /// Takes an empty file for a store.
-pub(crate) async fn claim(options: &SqliteOptions, file: &DatabaseFile) -> Result<()> {
-    let mut connection = connect::claimer(options, file).await?;
-    let claimed = claim_by(&mut connection, file).await;
-    connect::close(connection).await;
-    claimed
-}
-
-async fn claim_by(connection: &mut SqliteConnection, file: &DatabaseFile) -> Result<()> {
+pub(crate) fn claim(options: &SqliteOptions, file: &DatabaseFile) -> Result<()> {
     const WHAT: &str = "claiming the file";
     let failed = |error| engine(WHAT, error);
-    if judge_inside(connection, file).await? == Found::Store {
+    let connection = connect::claimer(options, file)?;
+    if judge_inside(&connection, file)? == Found::Store {
         return Ok(());
     }
     // An empty file may have been made with a log: the mark must not be in it alone.
-    let leave_log = raw_sql("PRAGMA journal_mode = DELETE").execute(&mut *connection);
-    leave_log.await.map_err(failed)?;
-    let begin = connection.begin_with("BEGIN IMMEDIATE");
-    let mut transaction = begin.await.map_err(failed)?;
+    let leave_log = connection.execute_batch("PRAGMA journal_mode = DELETE");
+    leave_log.map_err(failed)?;
+    // Dropped before its commit, it is rolled back.
+    let transaction = begin(&connection).map_err(failed)?;
     // Another may have come first while this one waited.
-    if judge_inside(&mut transaction, file).await? == Found::Store {
+    if judge_inside(&transaction, file)? == Found::Store {
         return Ok(());
     }
     let mark = format!("PRAGMA application_id = {APPLICATION_ID}");
-    let marked = raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction);
-    marked.await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
+    transaction.execute_batch(&mark).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
 /// Brings the store to [`FORMAT_VERSION`].
-pub(crate) async fn migrate(connection: &mut SqliteConnection, file: &DatabaseFile) -> Result<()> {
+pub(crate) fn migrate(connection: &Connection, file: &DatabaseFile) -> Result<()> {
     for (version, sql) in MIGRATIONS {
-        migrate_to(connection, file, version, sql).await?;
+        migrate_to(connection, file, version, sql)?;
     }
     Ok(())
 }
 
-async fn migrate_to(
-    connection: &mut SqliteConnection,
+fn migrate_to(
+    connection: &Connection,
     file: &DatabaseFile,
     version: i32,
     sql: &'static str,
 ) -> Result<()> {
     let what = format!("migrating to format {version}");
     let failed = |error| engine(&what, error);
-    if is_at(connection, file, version).await? {
+    if is_at(connection, file, version)? {
         return Ok(());
     }
-    let begin = connection.begin_with("BEGIN IMMEDIATE");
-    let mut transaction = begin.await.map_err(failed)?;
+    let transaction = begin(connection).map_err(failed)?;
     // Another may have come first while this one waited.
-    if is_at(&mut transaction, file, version).await? {
+    if is_at(&transaction, file, version)? {
         return Ok(());
     }
-    let migrated = raw_sql(sql).execute(&mut *transaction);
-    migrated.await.map_err(failed)?;
     let mark = format!("PRAGMA user_version = {version}");
-    let marked = raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction);
-    marked.await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
+    transaction.execute_batch(sql).map_err(failed)?;
+    transaction.execute_batch(&mark).map_err(failed)?;
+    transaction.commit().map_err(failed)
 }
 
-async fn is_at(
-    connection: &mut SqliteConnection,
-    file: &DatabaseFile,
-    version: i32,
-) -> Result<bool> {
-    let header = read_header(connection)
-        .await
-        .map_err(|error| refuse_or_fail(file, error))?;
+fn is_at(connection: &Connection, file: &DatabaseFile, version: i32) -> Result<bool> {
+    let header = read_header(connection).map_err(|error| refuse_or_fail(file, error))?;
     if header.application_id != APPLICATION_ID {
         // Whoever claimed it died before the end of that: SQLite has just taken it back, and the file is
         // to be looked at again.
@@ -166,15 +150,14 @@ struct Header {
     format_version: i32,
 }
 
-async fn read_header(connection: &mut SqliteConnection) -> sqlx::Result<Header> {
+fn read_header(connection: &Connection) -> rusqlite::Result<Header> {
+    let read = |pragma| connection.query_row(pragma, [], |row| row.get(0));
     // Neither needs the schema, which may be unreadable where the file is just being made longer.
-    let format_version = sqlx::query_scalar("PRAGMA user_version");
-    let application_id = sqlx::query_scalar("PRAGMA application_id");
     // In this order: our version is never there without the mark, so where another opener has just
     // written it, the mark that is read after it is there.
-    let format_version = format_version.fetch_one(&mut *connection).await?;
+    let format_version = read("PRAGMA user_version")?;
     Ok(Header {
-        application_id: application_id.fetch_one(connection).await?,
+        application_id: read("PRAGMA application_id")?,
         format_version,
     })
 }
@@ -189,9 +172,8 @@ struct Contents {
 }
 
 impl Contents {
-    async fn read(connection: &mut SqliteConnection) -> Self {
-        let names = sqlx::query_scalar("SELECT name FROM sqlite_schema ORDER BY name");
-        match names.fetch_all(connection).await {
+    fn read(connection: &Connection) -> Self {
+        match names(connection) {
             Ok(names) => Self {
                 names,
                 ..Self::default()
@@ -205,7 +187,7 @@ impl Contents {
     }
 
     /// Adds what the log holds. The file is not ours, whatever that is: this is for the words.
-    async fn with_log(self, options: &SqliteOptions, file: &DatabaseFile) -> Self {
+    fn with_log(self, options: &SqliteOptions, file: &DatabaseFile) -> Self {
         let in_file = Self {
             is_unclear: true,
             ..self
@@ -213,11 +195,10 @@ impl Contents {
         if !file.has_shared_index() {
             return in_file;
         }
-        let Ok(mut connection) = connect::participant(options, file).await else {
+        let Ok(connection) = connect::participant(options, file) else {
             return in_file;
         };
-        let in_log = Self::read(&mut connection).await;
-        connect::close(connection).await;
+        let in_log = Self::read(&connection);
         match in_log.names.is_empty() {
             true => in_file,
             false => in_log,
@@ -225,10 +206,13 @@ impl Contents {
     }
 }
 
-async fn judge_inside(connection: &mut SqliteConnection, file: &DatabaseFile) -> Result<Found> {
-    let (header, contents) = see(connection)
-        .await
-        .map_err(|error| refuse_or_fail(file, error))?;
+fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut names = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name")?;
+    names.query_map([], |row| row.get(0))?.collect()
+}
+
+fn judge_inside(connection: &Connection, file: &DatabaseFile) -> Result<Found> {
+    let (header, contents) = see(connection).map_err(|error| refuse_or_fail(file, error))?;
     judge(file, header, contents)
 }
 
@@ -291,7 +275,7 @@ fn not_a_database(file: &DatabaseFile, source: Option<Cause>) -> Error {
     error::incompatible(file.path(), found, advice, source)
 }
 
-fn refuse_or_fail(file: &DatabaseFile, error: sqlx::Error) -> Error {
+fn refuse_or_fail(file: &DatabaseFile, error: rusqlite::Error) -> Error {
     if is_not_a_database(&error) {
         return not_a_database(file, Some(Cause::new(error)));
     }

@@ -1,24 +1,22 @@
 //! The snapshot (clauses S1 to S3). All of it is read in one transaction, which sees one instant.
 
+use crate::driver::Connection;
+use crate::driver::query;
 use runstore_core::limits::{SNAPSHOT_ATTEMPTS, SNAPSHOT_EVENTS};
 use runstore_core::{
-    Error, Result, RunId, RunSnapshot, SnapshotCounts, SnapshotRequest, Task, TaskStatus,
+    Result, RunId, RunSnapshot, SnapshotCounts, SnapshotRequest, Task, TaskStatus,
 };
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Row, query};
 
-use crate::error::engine;
+use crate::codec::{Columns, Record};
 use crate::journal::{last_of_run, latest_checkpoint};
+use crate::statement::find;
 use crate::{runs, tasks};
 
-pub(crate) async fn take(
-    connection: &mut SqliteConnection,
-    request: SnapshotRequest,
-) -> Result<RunSnapshot> {
+pub(crate) fn take(connection: &Connection, request: SnapshotRequest) -> Result<RunSnapshot> {
     let run_id = request.run_id;
     let cap = request.max_per_list;
-    let run = runs::get(connection, run_id).await?;
-    let agents = runs::list_agents(connection, run_id).await?;
+    let run = runs::get(connection, run_id)?;
+    let agents = runs::list_agents(connection, run_id)?;
     let all = cap.map_or(-1, i64::from);
     let at_most = |most: u32| i64::from(cap.map_or(most, |cap| cap.min(most)));
     Ok(RunSnapshot {
@@ -27,40 +25,39 @@ pub(crate) async fn take(
             .into_iter()
             .map(|agent| (agent.role.clone(), agent))
             .collect(),
-        pending_tasks: first_tasks(connection, run_id, [TaskStatus::Pending], cap).await?,
-        in_progress_tasks: first_tasks(connection, run_id, [TaskStatus::InProgress], cap).await?,
-        completed_tasks: first_tasks(connection, run_id, [TaskStatus::Completed], cap).await?,
+        pending_tasks: first_tasks(connection, run_id, [TaskStatus::Pending], cap)?,
+        in_progress_tasks: first_tasks(connection, run_id, [TaskStatus::InProgress], cap)?,
+        completed_tasks: first_tasks(connection, run_id, [TaskStatus::Completed], cap)?,
         blocked_tasks: first_tasks(
             connection,
             run_id,
             [TaskStatus::Blocked, TaskStatus::Abandoned],
             cap,
-        )
-        .await?,
-        recent_attempts: last_of_run(connection, run_id, at_most(SNAPSHOT_ATTEMPTS)).await?,
-        recent_events: last_of_run(connection, run_id, at_most(SNAPSHOT_EVENTS)).await?,
-        approvals: last_of_run(connection, run_id, all).await?,
-        artifacts: last_of_run(connection, run_id, all).await?,
-        latest_checkpoint: latest_checkpoint(connection, run_id).await?,
-        counts: counts(connection, run_id).await?,
+        )?,
+        recent_attempts: last_of_run(connection, run_id, at_most(SNAPSHOT_ATTEMPTS))?,
+        recent_events: last_of_run(connection, run_id, at_most(SNAPSHOT_EVENTS))?,
+        approvals: last_of_run(connection, run_id, all)?,
+        artifacts: last_of_run(connection, run_id, all)?,
+        latest_checkpoint: latest_checkpoint(connection, run_id)?,
+        counts: counts(connection, run_id)?,
     })
 }
 
-async fn first_tasks<const N: usize>(
-    connection: &mut SqliteConnection,
+fn first_tasks<const N: usize>(
+    connection: &Connection,
     run_id: RunId,
     statuses: [TaskStatus; N],
     cap: Option<u32>,
 ) -> Result<Vec<Task>> {
     let rows = cap.map_or(-1, i64::from);
-    let mut tasks = tasks::in_statuses(connection, run_id, statuses, 0, rows).await?;
+    let mut tasks = tasks::in_statuses(connection, run_id, statuses, 0, rows)?;
     if let Some(cap) = cap {
         tasks.truncate(cap as usize);
     }
     Ok(tasks)
 }
 
-async fn counts(connection: &mut SqliteConnection, run_id: RunId) -> Result<SnapshotCounts> {
+fn counts(connection: &Connection, run_id: RunId) -> Result<SnapshotCounts> {
     const WHAT: &str = "counting the records of a run";
     // Each is counted in an index. Events are numbered without gaps (clause J1).
     let counts = query(
@@ -77,19 +74,31 @@ async fn counts(connection: &mut SqliteConnection, run_id: RunId) -> Result<Snap
          (SELECT count(*) FROM checkpoints WHERE run_id = ?1) AS checkpoints",
     )
     .bind(run_id.as_uuid());
-    let failed = |error| -> Error { engine(WHAT, error) };
-    let row = counts.fetch_one(connection).await.map_err(failed)?;
-    let count = |column| row.try_get::<u64, _>(column).map_err(failed);
-    Ok(SnapshotCounts {
-        pending: count("pending")?,
-        in_progress: count("in_progress")?,
-        completed: count("completed")?,
-        blocked: count("blocked")?,
-        abandoned: count("abandoned")?,
-        attempts: count("attempts")?,
-        events: count("events")?,
-        artifacts: count("artifacts")?,
-        approvals: count("approvals")?,
-        checkpoints: count("checkpoints")?,
-    })
+    struct Counts(SnapshotCounts);
+
+    impl Record for Counts {
+        const TABLE: &'static str = WHAT;
+        const NUMBER: &'static str = "";
+
+        fn from_row(row: &Columns<'_>) -> Result<Self> {
+            Ok(Self(SnapshotCounts {
+                pending: row.get("pending")?,
+                in_progress: row.get("in_progress")?,
+                completed: row.get("completed")?,
+                blocked: row.get("blocked")?,
+                abandoned: row.get("abandoned")?,
+                attempts: row.get("attempts")?,
+                events: row.get("events")?,
+                artifacts: row.get("artifacts")?,
+                approvals: row.get("approvals")?,
+                checkpoints: row.get("checkpoints")?,
+            }))
+        }
+    }
+
+    let counts: Option<Counts> = find(connection, counts)?;
+    // Counting always gives a row.
+    counts
+        .map(|Counts(counts)| counts)
+        .ok_or_else(|| runs::unknown(run_id))
 }

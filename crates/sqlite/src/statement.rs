@@ -1,139 +1,131 @@
 //! The few ways in which a statement is run, and what a page is in SQL.
 
-use futures_util::{Stream, TryStreamExt};
 use runstore_core::{Cursor, Page, PageRequest, Result, Uuid};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Decode, QueryBuilder, Row, Sqlite, Type};
+use rusqlite::Row;
+use rusqlite::types::FromSql;
 
-use crate::codec::{Columns, Named, Query, Record};
+use crate::codec::{Columns, Named, Record};
+use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::error::engine;
 
-/// How many rows one statement reads by their ids, or writes: a statement is a trip to the driver's thread
-/// and back.
+/// How many rows one statement reads by their ids, or writes. Each number of them is a statement of its own, which
+/// the connection keeps prepared.
 pub(crate) const ROWS_A_STATEMENT: usize = 64;
 
-pub(crate) fn decode<T: Record>(row: &SqliteRow) -> Result<T> {
+fn decode<T: Record>(row: &Row<'_>) -> Result<T> {
     T::from_row(&Columns::of::<T>(row))
 }
 
-/// Finds the record that the statement names, if there is one.
-pub(crate) async fn find<T: Record>(
-    connection: &mut SqliteConnection,
+/// Reads what the rows of a statement are made into. `what` is the table, for an error.
+fn read<T>(
+    connection: &Connection,
+    what: &str,
     query: Query,
-) -> Result<Option<T>> {
-    let row = query.fetch_optional(connection).await;
-    let row = row.map_err(|error| engine(T::TABLE, error))?;
-    row.as_ref().map(decode).transpose()
+    mut make: impl FnMut(&Row<'_>) -> Result<T>,
+    most: usize,
+) -> Result<Vec<T>> {
+    let read = query.with_rows(connection, |rows| {
+        let mut made = Vec::new();
+        while made.len() < most
+            && let Some(row) = rows.next()?
+        {
+            made.push(make(row).map_err(Failed::Row)?);
+        }
+        Ok(made)
+    });
+    read.map_err(|failed| match failed {
+        Failed::Engine(error) => engine(what, error),
+        Failed::Row(error) => error,
+    })
+}
+
+/// What failed while rows were read: the engine, or the making of a record of one.
+enum Failed {
+    Engine(rusqlite::Error),
+    Row(runstore_core::Error),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// Finds the record that the statement names, if there is one.
+pub(crate) fn find<T: Record>(connection: &Connection, query: Query) -> Result<Option<T>> {
+    Ok(read(connection, T::TABLE, query, decode, 1)?.pop())
 }
 
 /// Finds the record with this id, whatever run it is in.
-pub(crate) async fn find_by_id<T: Named>(
-    connection: &mut SqliteConnection,
+pub(crate) fn find_by_id<T: Named>(
+    connection: &Connection,
     id: impl Into<Uuid>,
 ) -> Result<Option<T>> {
-    find(connection, sqlx::query(T::BY_ID).bind(id.into())).await
+    find(connection, query(T::BY_ID).bind(id.into()))
 }
 
 /// Lists the records that the statement gives, in its order.
-pub(crate) async fn list<T: Record>(
-    connection: &mut SqliteConnection,
-    query: Query,
-) -> Result<Vec<T>> {
-    let mut rows = query.fetch(connection);
-    let mut records = Vec::new();
-    while let Some(row) = next::<T>(&mut rows).await? {
-        records.push(decode(&row)?);
-    }
-    Ok(records)
+pub(crate) fn list<T: Record>(connection: &Connection, query: Query) -> Result<Vec<T>> {
+    read(connection, T::TABLE, query, decode, usize::MAX)
 }
 
 /// Lists the records with these ids, in no order. The statement ends where the list of ids begins.
-pub(crate) async fn list_by_ids<T: Record>(
-    connection: &mut SqliteConnection,
+pub(crate) fn list_by_ids<T: Record>(
+    connection: &Connection,
     sql: &'static str,
     ids: &[Uuid],
 ) -> Result<Vec<T>> {
     let mut records = Vec::with_capacity(ids.len());
     for ids in ids.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::<Sqlite>::new(sql);
-        let mut list_of_ids = statement.separated(", ");
-        for id in ids {
-            list_of_ids.push_bind(*id);
-        }
-        statement.push(")");
-        let rows = statement.build().fetch_all(&mut *connection).await;
-        for row in rows.map_err(|error| engine(T::TABLE, error))? {
-            records.push(decode(&row)?);
-        }
+        let mut statement = QueryBuilder::new(sql);
+        statement.push_list(ids.iter().copied());
+        records.extend(list(connection, statement.build())?);
     }
     Ok(records)
 }
 
 /// Lists the last records, oldest first, by a statement that gives the newest first.
-pub(crate) async fn list_last<T: Record>(
-    connection: &mut SqliteConnection,
-    newest_first: Query,
-) -> Result<Vec<T>> {
-    let mut records = list(connection, newest_first).await?;
+pub(crate) fn list_last<T: Record>(connection: &Connection, newest_first: Query) -> Result<Vec<T>> {
+    let mut records = list(connection, newest_first)?;
     records.reverse();
     Ok(records)
 }
 
 /// Makes a page of the records that the statement gives.
-pub(crate) async fn page<T: Record>(
-    connection: &mut SqliteConnection,
+pub(crate) fn page<T: Record>(
+    connection: &Connection,
     query: Query,
     request: PageRequest,
 ) -> Result<Page<T>> {
-    let mut rows = query.fetch(connection);
-    let mut records = Vec::new();
-    while let Some(row) = next::<T>(&mut rows).await? {
-        records.push((Columns::of::<T>(&row).get(T::NUMBER)?, decode(&row)?));
-    }
+    let numbered = |row: &Row<'_>| Ok((Columns::of::<T>(row).number()?, decode(row)?));
+    let records = read(connection, T::TABLE, query, numbered, usize::MAX)?;
     Ok(Page::from_numbered(records, request))
 }
 
-async fn next<T: Record>(
-    rows: &mut (impl Stream<Item = sqlx::Result<SqliteRow>> + Unpin),
-) -> Result<Option<SqliteRow>> {
-    let row = rows.try_next().await;
-    row.map_err(|error| engine(T::TABLE, error))
-}
-
 /// Reads one value, if the statement gives a row. `what` is the table, for an error.
-pub(crate) async fn value<T>(
-    connection: &mut SqliteConnection,
+pub(crate) fn value<T: FromSql>(
+    connection: &Connection,
     what: &str,
     query: Query,
-) -> Result<Option<T>>
-where
-    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
-{
-    let row = query.fetch_optional(connection).await;
-    let value = row.and_then(|row| row.map(|row| row.try_get(0)).transpose());
-    value.map_err(|error| engine(what, error))
+) -> Result<Option<T>> {
+    let first = |row: &Row<'_>| row.get(0).map_err(|error| engine(what, error));
+    Ok(read(connection, what, query, first, 1)?.pop())
 }
 
 /// Changes rows and says how many. `what` is the table, for an error.
-pub(crate) async fn change(
-    connection: &mut SqliteConnection,
-    what: &str,
-    query: Query,
-) -> Result<u64> {
-    let changed = query.execute(connection).await;
-    let changed = changed.map_err(|error| engine(what, error))?;
-    Ok(changed.rows_affected())
+pub(crate) fn change(connection: &Connection, what: &str, query: Query) -> Result<usize> {
+    query
+        .execute(connection)
+        .map_err(|error| engine(what, error))
 }
 
 /// Runs a statement that was built for a number of rows. `what` is the table, for an error.
-pub(crate) async fn run_built(
-    connection: &mut SqliteConnection,
+pub(crate) fn run_built(
+    connection: &Connection,
     what: &str,
-    mut statement: QueryBuilder<Sqlite>,
+    statement: QueryBuilder,
 ) -> Result<()> {
-    let done = statement.build().execute(connection).await;
-    done.map_err(|error| engine(what, error))?;
-    Ok(())
+    change(connection, what, statement.build()).map(|_| ())
 }
 
 /// The last number that a page must not show, for a list in rising order.

@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
 use runstore_core::rules::input::{Input, check_claims, check_limit, check_timeout, check_word};
 use runstore_core::rules::runs as run_rules;
 use runstore_core::rules::tasks::Settlement;
@@ -72,7 +71,7 @@ impl SqliteStore {
     async fn write<T, F>(&self, apply: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+        F: for<'c> FnOnce(Write<'c>) -> Result<T> + Send + 'static,
     {
         let queue = &self.inner.queue;
         queue.submit(|reply| write::job(reply, apply)).await
@@ -131,85 +130,80 @@ impl Store for SqliteStore {
 
     async fn create_run(&self, new: NewRun) -> Result<Run> {
         new.check()?;
-        self.write(move |write| Box::pin(runs::create(write, new)))
-            .await
+        self.write(move |write| runs::create(write, new)).await
     }
 
     async fn get_run(&self, run_id: RunId) -> Result<Run> {
         self.readers()
-            .by_statement(move |reader| Box::pin(runs::get(reader, run_id)))
+            .by_statement(move |reader| runs::get(reader, run_id))
             .await
     }
 
     async fn list_runs(&self, list: ListRuns) -> Result<Page<Run>> {
         list.check()?;
         self.readers()
-            .by_statement(move |reader| Box::pin(runs::list_page(reader, list)))
+            .by_statement(move |reader| runs::list_page(reader, list))
             .await
     }
 
     async fn update_run(&self, update: RunUpdate) -> Result<Run> {
         update.check()?;
-        self.write(move |write| Box::pin(runs::update(write, update)))
-            .await
+        self.write(move |write| runs::update(write, update)).await
     }
 
     async fn increment_cycle(&self, run_id: RunId) -> Result<Run> {
-        self.write(move |write| Box::pin(runs::count(write, run_id, run_rules::with_cycle)))
+        self.write(move |write| runs::count(write, run_id, run_rules::with_cycle))
             .await
     }
 
     async fn increment_replan(&self, run_id: RunId) -> Result<Run> {
-        self.write(move |write| Box::pin(runs::count(write, run_id, run_rules::with_replan)))
+        self.write(move |write| runs::count(write, run_id, run_rules::with_replan))
             .await
     }
 
     async fn delete_run(&self, run_id: RunId) -> Result<()> {
-        self.write(move |write| Box::pin(runs::delete(write, run_id)))
-            .await
+        self.write(move |write| runs::delete(write, run_id)).await
     }
 
     async fn save_agent_state(&self, save: SaveAgentState) -> Result<AgentState> {
         save.check()?;
-        self.write(move |write| Box::pin(runs::save_agent(write, save)))
-            .await
+        self.write(move |write| runs::save_agent(write, save)).await
     }
 
     async fn get_agent_state(&self, run_id: RunId, role: AgentRole) -> Result<Option<AgentState>> {
         check_word("role", role.as_str())?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(runs::get_agent(reader, run_id, role)))
+            .by_transaction(move |reader| runs::get_agent(reader, run_id, role))
             .await
     }
 
     async fn list_agent_states(&self, run_id: RunId) -> Result<Vec<AgentState>> {
         self.readers()
-            .by_transaction(move |reader| Box::pin(runs::list_agents(reader, run_id)))
+            .by_transaction(move |reader| runs::list_agents(reader, run_id))
             .await
     }
 
     async fn replace_pending_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>> {
         plan.check()?;
-        self.write(move |write| Box::pin(plans::replace_pending(write, plan)))
+        self.write(move |write| plans::replace_pending(write, plan))
             .await
     }
 
     async fn append_tasks(&self, plan: TaskPlan) -> Result<Vec<Task>> {
         plan.check()?;
-        self.write(move |write| Box::pin(plans::append(write, plan)))
-            .await
+        self.write(move |write| plans::append(write, plan)).await
     }
 
     async fn get_task(&self, task_id: TaskId) -> Result<Task> {
         self.readers()
-            .by_statement(move |reader| Box::pin(tasks::get(reader, task_id)))
+            .by_statement(move |reader| tasks::get(reader, task_id))
             .await
     }
 
     async fn list_tasks(&self, list: ListTasks) -> Result<Page<Task>> {
         list.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(tasks::list_page(reader, list)))
+            .by_transaction(move |reader| tasks::list_page(reader, list))
             .await
     }
 
@@ -229,24 +223,24 @@ impl Store for SqliteStore {
     }
 
     async fn requeue_task(&self, task_id: TaskId) -> Result<Task> {
-        self.write(move |write| Box::pin(tasks::requeue(write, task_id)))
+        self.write(move |write| tasks::requeue(write, task_id))
             .await
     }
 
     async fn requeue_in_progress_tasks(&self, run_id: RunId) -> Result<u64> {
-        self.write(move |write| Box::pin(tasks::requeue_in_progress(write, run_id)))
+        self.write(move |write| tasks::requeue_in_progress(write, run_id))
             .await
     }
 
     async fn requeue_expired_tasks(&self, run_id: Option<RunId>) -> Result<u64> {
-        self.write(move |write| Box::pin(tasks::requeue_expired(write, run_id)))
+        self.write(move |write| tasks::requeue_expired(write, run_id))
             .await
     }
 
     async fn waiting_reason(&self, task_id: TaskId) -> Result<WaitingReason> {
         let clock = Arc::clone(&self.inner.clock);
         self.readers()
-            .by_transaction(move |reader| Box::pin(waiting::reason(reader, task_id, clock)))
+            .by_transaction(move |reader| waiting::reason(reader, task_id, clock))
             .await
     }
 
@@ -259,10 +253,8 @@ impl Store for SqliteStore {
     async fn claim_tasks(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
         request.check()?;
         check_claims(limit)?;
-        self.write(move |write| {
-            Box::pin(async move { claims::claim(write, &vec![&request; limit as usize]).await })
-        })
-        .await
+        self.write(move |write| claims::claim(write, &vec![&request; limit as usize]))
+            .await
     }
 
     async fn claim_or_wait(
@@ -279,7 +271,7 @@ impl Store for SqliteStore {
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<Option<Timestamp>> {
         beat.check()?;
-        self.write(move |write| Box::pin(claims::heartbeat(write, beat)))
+        self.write(move |write| claims::heartbeat(write, beat))
             .await
     }
 
@@ -297,21 +289,21 @@ impl Store for SqliteStore {
 
     async fn latest_attempt(&self, task_id: TaskId) -> Result<Option<TaskAttempt>> {
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::latest_attempt(reader, task_id)))
+            .by_transaction(move |reader| journal::latest_attempt(reader, task_id))
             .await
     }
 
     async fn recent_attempts(&self, run_id: RunId, limit: u32) -> Result<Vec<TaskAttempt>> {
         check_limit("limit", limit)?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::recent(reader, run_id, limit)))
+            .by_transaction(move |reader| journal::recent(reader, run_id, limit))
             .await
     }
 
     async fn list_attempts(&self, list: ListAttempts) -> Result<Page<TaskAttempt>> {
         list.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::list_attempts(reader, list)))
+            .by_transaction(move |reader| journal::list_attempts(reader, list))
             .await
     }
 
@@ -323,40 +315,40 @@ impl Store for SqliteStore {
     async fn recent_events(&self, run_id: RunId, limit: u32) -> Result<Vec<Event>> {
         check_limit("limit", limit)?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::recent(reader, run_id, limit)))
+            .by_transaction(move |reader| journal::recent(reader, run_id, limit))
             .await
     }
 
     async fn list_events(&self, list: ListEvents) -> Result<Page<Event>> {
         list.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::list_events(reader, list)))
+            .by_transaction(move |reader| journal::list_events(reader, list))
             .await
     }
 
     async fn add_artifact(&self, new: NewArtifact) -> Result<Artifact> {
         new.check()?;
-        self.write(move |write| Box::pin(journal::add_artifact(write, new)))
+        self.write(move |write| journal::add_artifact(write, new))
             .await
     }
 
     async fn list_artifacts(&self, list: ListArtifacts) -> Result<Page<Artifact>> {
         list.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::list_artifacts(reader, list)))
+            .by_transaction(move |reader| journal::list_artifacts(reader, list))
             .await
     }
 
     async fn add_approval(&self, new: NewApproval) -> Result<Approval> {
         new.check()?;
-        self.write(move |write| Box::pin(journal::add_approval(write, new)))
+        self.write(move |write| journal::add_approval(write, new))
             .await
     }
 
     async fn list_approvals(&self, list: ListApprovals) -> Result<Page<Approval>> {
         list.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::list_approvals(reader, list)))
+            .by_transaction(move |reader| journal::list_approvals(reader, list))
             .await
     }
 
@@ -367,35 +359,33 @@ impl Store for SqliteStore {
     ) -> Result<Option<Approval>> {
         check_word("source", source.as_str())?;
         self.readers()
-            .by_transaction(move |reader| {
-                Box::pin(journal::latest_approval(reader, run_id, source))
-            })
+            .by_transaction(move |reader| journal::latest_approval(reader, run_id, source))
             .await
     }
 
     async fn add_checkpoint(&self, new: NewCheckpoint) -> Result<Checkpoint> {
         new.check()?;
-        self.write(move |write| Box::pin(journal::add_checkpoint(write, new)))
+        self.write(move |write| journal::add_checkpoint(write, new))
             .await
     }
 
     async fn latest_checkpoint(&self, run_id: RunId) -> Result<Option<Checkpoint>> {
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::latest_checkpoint(reader, run_id)))
+            .by_transaction(move |reader| journal::latest_checkpoint(reader, run_id))
             .await
     }
 
     async fn list_checkpoints(&self, list: ListCheckpoints) -> Result<Page<Checkpoint>> {
         list.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(journal::list_checkpoints(reader, list)))
+            .by_transaction(move |reader| journal::list_checkpoints(reader, list))
             .await
     }
 
     async fn snapshot(&self, request: SnapshotRequest) -> Result<RunSnapshot> {
         request.check()?;
         self.readers()
-            .by_transaction(move |reader| Box::pin(snapshot::take(reader, request)))
+            .by_transaction(move |reader| snapshot::take(reader, request))
             .await
     }
 }

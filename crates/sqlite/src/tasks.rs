@@ -1,16 +1,16 @@
 //! Tasks (clauses T3 to T7) and their settling by an operator (C6).
 
+use crate::driver::Connection;
+use crate::driver::{Query, query};
 use runstore_core::rules::tasks::{Changed, Settlement};
 use runstore_core::rules::{events, tasks};
 use runstore_core::{
     Error, EventDraft, ListTasks, Page, RecordKind, Result, RunId, Task, TaskId, TaskStanding,
     TaskStatus,
 };
-use sqlx::query;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::changes::{StoredTask, save, save_all};
-use crate::codec::{Named, Query, select, task_columns};
+use crate::codec::{Named, select, task_columns};
 use crate::statement::{after, find, find_by_id, list, page, rows};
 use crate::write::Write;
 use crate::{journal, runs};
@@ -53,45 +53,32 @@ pub(crate) fn in_status_without_texts(run_id: RunId, status: TaskStatus) -> Quer
     query(sql).bind(run_id.as_uuid()).bind(0_i64).bind(-1_i64)
 }
 
-pub(crate) async fn get(connection: &mut SqliteConnection, task_id: TaskId) -> Result<Task> {
-    let task = find_by_id(connection, task_id).await?;
+pub(crate) fn get(connection: &Connection, task_id: TaskId) -> Result<Task> {
+    let task = find_by_id(connection, task_id)?;
     task.ok_or_else(|| unknown(task_id))
 }
 
 /// Reads a task to change it and return it.
-pub(crate) async fn get_stored(
-    connection: &mut SqliteConnection,
-    task_id: TaskId,
-) -> Result<StoredTask> {
-    let task = find_stored(connection, task_id).await?;
+pub(crate) fn get_stored(connection: &Connection, task_id: TaskId) -> Result<StoredTask> {
+    let task = find_stored(connection, task_id)?;
     task.ok_or_else(|| unknown(task_id))
 }
 
 /// Finds a task to change it and return it.
-pub(crate) async fn find_stored(
-    connection: &mut SqliteConnection,
-    task_id: TaskId,
-) -> Result<Option<StoredTask>> {
-    find(connection, query(Task::BY_ID).bind(task_id.as_uuid())).await
+pub(crate) fn find_stored(connection: &Connection, task_id: TaskId) -> Result<Option<StoredTask>> {
+    find(connection, query(Task::BY_ID).bind(task_id.as_uuid()))
 }
 
 /// What a token on the task is held against, if there is such a task.
-pub(crate) async fn standing(
-    connection: &mut SqliteConnection,
-    task_id: TaskId,
-) -> Result<Option<TaskStanding>> {
+pub(crate) fn standing(connection: &Connection, task_id: TaskId) -> Result<Option<TaskStanding>> {
     let standing =
         query("SELECT run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id = ?");
-    find(connection, standing.bind(task_id.as_uuid())).await
+    find(connection, standing.bind(task_id.as_uuid()))
 }
 
 /// Checks that the task is one of that run (clause G7).
-pub(crate) async fn check_of_run(
-    connection: &mut SqliteConnection,
-    task_id: TaskId,
-    run_id: RunId,
-) -> Result<()> {
-    match standing(connection, task_id).await? {
+pub(crate) fn check_of_run(connection: &Connection, task_id: TaskId, run_id: RunId) -> Result<()> {
+    match standing(connection, task_id)? {
         Some(standing) if standing.run_id == run_id => Ok(()),
         _ => Err(unknown(task_id)),
     }
@@ -101,11 +88,8 @@ pub(crate) fn unknown(task_id: TaskId) -> Error {
     Error::not_found(RecordKind::Task, task_id)
 }
 
-pub(crate) async fn list_page(
-    connection: &mut SqliteConnection,
-    wanted: ListTasks,
-) -> Result<Page<Task>> {
-    runs::check(connection, wanted.run_id).await?;
+pub(crate) fn list_page(connection: &Connection, wanted: ListTasks) -> Result<Page<Task>> {
+    runs::check(connection, wanted.run_id)?;
     let (after, rows) = (after(wanted.page), rows(wanted.page));
     if wanted.statuses.is_empty() {
         let of_run = select!(
@@ -113,20 +97,20 @@ pub(crate) async fn list_page(
             "WHERE run_id = ? AND position > ? ORDER BY position LIMIT ?"
         );
         let of_run = query(of_run).bind(wanted.run_id.as_uuid());
-        return page(connection, of_run.bind(after).bind(rows), wanted.page).await;
+        return page(connection, of_run.bind(after).bind(rows), wanted.page);
     }
     let statuses = TaskStatus::ALL
         .into_iter()
         .filter(|status| wanted.wants(*status));
-    let tasks = in_statuses(connection, wanted.run_id, statuses, after, rows).await?;
+    let tasks = in_statuses(connection, wanted.run_id, statuses, after, rows)?;
     let numbered = tasks.into_iter().map(|task| (task.position, task));
     Ok(Page::from_numbered(numbered, wanted.page))
 }
 
 /// Tasks of a run in any of these states, in position order. There may be more of them than `rows`, but
 /// the first `rows` of all are among them.
-pub(crate) async fn in_statuses(
-    connection: &mut SqliteConnection,
+pub(crate) fn in_statuses(
+    connection: &Connection,
     run_id: RunId,
     statuses: impl IntoIterator<Item = TaskStatus> + Send,
     after: i64,
@@ -134,37 +118,37 @@ pub(crate) async fn in_statuses(
 ) -> Result<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
     for status in Vec::from_iter(statuses) {
-        tasks.extend(list(connection, in_status(run_id, status, after, rows)).await?);
+        tasks.extend(list(connection, in_status(run_id, status, after, rows))?);
     }
     tasks.sort_unstable_by_key(|task| task.position);
     Ok(tasks)
 }
 
-pub(crate) async fn settle(
+pub(crate) fn settle(
     mut write: Write<'_>,
     task_id: TaskId,
     settlement: impl Into<Settlement> + Send,
 ) -> Result<Task> {
-    let StoredTask { task, before } = get_stored(write.connection, task_id).await?;
+    let StoredTask { task, before } = get_stored(write.connection, task_id)?;
     let settled = tasks::settled(task, settlement, write.now)?;
-    save(&mut write, before, settled).await
+    save(&mut write, before, settled)
 }
 
-pub(crate) async fn requeue(mut write: Write<'_>, task_id: TaskId) -> Result<Task> {
-    let StoredTask { task, before } = get_stored(write.connection, task_id).await?;
+pub(crate) fn requeue(mut write: Write<'_>, task_id: TaskId) -> Result<Task> {
+    let StoredTask { task, before } = get_stored(write.connection, task_id)?;
     let Changed { task, event } = tasks::requeued_alone(task, write.now)?;
-    let task = save(&mut write, before, task).await?;
-    journal::add_own_events(&mut write, task.run_id, event).await?;
+    let task = save(&mut write, before, task)?;
+    journal::add_own_events(&mut write, task.run_id, event)?;
     Ok(task)
 }
 
-pub(crate) async fn requeue_in_progress(mut write: Write<'_>, run_id: RunId) -> Result<u64> {
+pub(crate) fn requeue_in_progress(mut write: Write<'_>, run_id: RunId) -> Result<u64> {
     let in_progress = in_status_without_texts(run_id, TaskStatus::InProgress);
-    let in_progress = list(write.connection, in_progress).await?;
+    let in_progress = list(write.connection, in_progress)?;
     if in_progress.is_empty() {
-        runs::check(write.connection, run_id).await?;
+        runs::check(write.connection, run_id)?;
     }
-    requeue_together(&mut write, in_progress, events::requeue_in_progress).await
+    requeue_together(&mut write, in_progress, events::requeue_in_progress)
 }
 
 /// The tasks in progress whose lease ends no later than a time, by runs in creation order and by position.
@@ -181,7 +165,7 @@ macro_rules! expired {
     };
 }
 
-pub(crate) async fn requeue_expired(mut write: Write<'_>, run_id: Option<RunId>) -> Result<u64> {
+pub(crate) fn requeue_expired(mut write: Write<'_>, run_id: Option<RunId>) -> Result<u64> {
     let now = write.now.as_micros();
     let expired = match run_id {
         Some(run_id) => query(expired!(" AND run_id = ?2"))
@@ -189,15 +173,15 @@ pub(crate) async fn requeue_expired(mut write: Write<'_>, run_id: Option<RunId>)
             .bind(run_id.as_uuid()),
         None => query(expired!("")).bind(now),
     };
-    let expired = list(write.connection, expired).await?;
+    let expired = list(write.connection, expired)?;
     if let (Some(run_id), true) = (run_id, expired.is_empty()) {
-        runs::check(write.connection, run_id).await?;
+        runs::check(write.connection, run_id)?;
     }
-    requeue_together(&mut write, expired, events::requeue_expired).await
+    requeue_together(&mut write, expired, events::requeue_expired)
 }
 
 /// Requeues tasks in progress, which come by runs and position, and returns how many are pending again.
-async fn requeue_together(
+fn requeue_together(
     write: &mut Write<'_>,
     tasks: Vec<StoredTask>,
     summary: fn(u64) -> EventDraft,
@@ -213,8 +197,8 @@ async fn requeue_together(
         }
         let requeue = tasks::requeued_together(of_run, summary, write.now)?;
         let changed = Vec::from_iter(befores.into_iter().zip(requeue.tasks));
-        save_all(write, &changed).await?;
-        journal::add_own_events(write, run_id, requeue.events).await?;
+        save_all(write, &changed)?;
+        journal::add_own_events(write, run_id, requeue.events)?;
         changes += requeue.changes;
     }
     Ok(changes)
@@ -222,8 +206,6 @@ async fn requeue_together(
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Execute;
-
     use super::*;
     use crate::testing::{opened, steps};
 
@@ -237,7 +219,7 @@ mod tests {
             ] {
                 let expected =
                     format!("SEARCH tasks USING INDEX tasks_{status} (run_id=? AND position>?)");
-                assert_eq!(steps(&mut opened, statement.sql().as_str()), [expected]);
+                assert_eq!(steps(&mut opened, statement.sql()), [expected]);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! What the tests of this crate's modules share.
 
-use sqlx::{AssertSqlSafe, Row, query};
 use tempfile::TempDir;
 
 use crate::SqliteOptions;
@@ -16,8 +15,8 @@ pub(crate) fn opened() -> (TempDir, Opened) {
 
 /// The steps by which SQLite would run the statement.
 pub(crate) fn steps(opened: &mut Opened, sql: &str) -> Vec<String> {
-    let explain = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
-    let explained = explain.fetch_all(&mut opened.connection);
-    let steps = opened.runtime.block_on(explained).unwrap();
-    steps.iter().map(|step| step.get("detail")).collect()
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut explain = opened.connection.prepare(&explain).unwrap();
+    let steps = explain.raw_query().mapped(|row| row.get("detail"));
+    steps.map(Result::unwrap).collect()
 }

@@ -1,6 +1,6 @@
 //! Calls of a batch that are carried out together: what they have to know is read by a few statements, the rules
-//! decide each, and what they change is written by a few more. A statement is a trip to the driver's thread and
-//! back, which costs more than most rows do.
+//! decide each, and what they change is written by a few more. A statement for many rows costs less than as many
+//! statements for one: a fifth of a worker's cycle.
 //!
 //! Only the ordinary case goes this way. A call that is a repeat, that is refused for what it names, or whose task
 //! another call of the group changes, is carried out by itself after the others: calls that wait at the same time
@@ -38,16 +38,14 @@ impl Together {
         }
     }
 
-    async fn alone(self, write: Write<'_>) -> Applied {
+    fn alone(self, write: Write<'_>) -> Applied {
         match self {
-            Self::Attempt(new, reply) => reply.hold(journal::add_attempt(write, new).await),
-            Self::Event(new, reply) => reply.hold(journal::add_event(write, new).await),
+            Self::Attempt(new, reply) => reply.hold(journal::add_attempt(write, new)),
+            Self::Event(new, reply) => reply.hold(journal::add_event(write, new)),
             Self::Settle(task_id, settlement, reply) => {
-                reply.hold(tasks::settle(write, task_id, settlement).await)
+                reply.hold(tasks::settle(write, task_id, settlement))
             }
-            Self::Finish(token, report, reply) => {
-                reply.hold(claims::finish(write, token, *report).await)
-            }
+            Self::Finish(token, report, reply) => reply.hold(claims::finish(write, token, *report)),
         }
     }
 
@@ -61,7 +59,7 @@ impl Together {
 }
 
 /// Carries out the calls. After a failure of the engine, every call that has no answer yet is answered with it.
-pub(crate) async fn carry_out(turn: Result<Write<'_>>, calls: Vec<Together>) -> Vec<Applied> {
+pub(crate) fn carry_out(turn: Result<Write<'_>>, calls: Vec<Together>) -> Vec<Applied> {
     let mut applied = Vec::with_capacity(calls.len());
     let mut write = match turn {
         Ok(write) => write,
@@ -72,19 +70,19 @@ pub(crate) async fn carry_out(turn: Result<Write<'_>>, calls: Vec<Together>) -> 
     };
     // First those whose callers are gone, for a caller's next call must not take effect before.
     let (unwanted, wanted): (Vec<_>, Vec<_>) = calls.into_iter().partition(Together::is_unwanted);
-    one_by_one(&mut write, unwanted, &mut applied).await;
+    one_by_one(&mut write, unwanted, &mut applied);
     match wanted.len() {
         // Alone, a call needs fewer statements.
-        0 | 1 => one_by_one(&mut write, wanted, &mut applied).await,
-        _ => together(&mut write, wanted, &mut applied).await,
+        0 | 1 => one_by_one(&mut write, wanted, &mut applied),
+        _ => together(&mut write, wanted, &mut applied),
     }
     applied
 }
 
-async fn together(write: &mut Write<'_>, calls: Vec<Together>, applied: &mut Vec<Applied>) {
+fn together(write: &mut Write<'_>, calls: Vec<Together>, applied: &mut Vec<Applied>) {
     let looked = match failure(applied) {
         Some(error) => Err(error),
-        None => Look::at(write.connection, &calls).await,
+        None => Look::at(write.connection, &calls),
     };
     let look = match looked {
         Ok(look) => look,
@@ -97,16 +95,16 @@ async fn together(write: &mut Write<'_>, calls: Vec<Together>, applied: &mut Vec
     for call in calls {
         group.take(call);
     }
-    let left = group.write(write, applied).await;
-    one_by_one(write, left, applied).await;
+    let left = group.write(write, applied);
+    one_by_one(write, left, applied);
 }
 
-async fn one_by_one(write: &mut Write<'_>, calls: Vec<Together>, applied: &mut Vec<Applied>) {
+fn one_by_one(write: &mut Write<'_>, calls: Vec<Together>, applied: &mut Vec<Applied>) {
     for call in calls {
         let done = match failure(applied) {
             // After some failures SQLite has given up the transaction by itself.
             Some(error) => call.fail(&error),
-            None => call.alone(write.again()).await,
+            None => call.alone(write.again()),
         };
         applied.push(done);
     }

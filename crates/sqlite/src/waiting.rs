@@ -10,22 +10,22 @@ use runstore_core::{
     Claim, ClaimRequest, Clock, Result, RunId, Store, SystemClock, Task, TaskId, TaskStatus,
     Timestamp, WaitSource, WaitingReason, WriteQueue,
 };
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, watch};
 
 use crate::SqliteStore;
 use crate::codec::{Columns, Record};
+use crate::driver::Connection;
 use crate::queue::{self, Outlook};
 use crate::statement::list_by_ids;
 use crate::tasks;
 use crate::write::{DataVersion, Job};
 
-pub(crate) async fn reason(
-    connection: &mut SqliteConnection,
+pub(crate) fn reason(
+    connection: &Connection,
     task_id: TaskId,
     clock: Arc<dyn Clock>,
 ) -> Result<WaitingReason> {
-    let mut inquiry = Inquiry::about(tasks::get(connection, task_id).await?);
+    let mut inquiry = Inquiry::about(tasks::get(connection, task_id)?);
     let now = clock.now();
     loop {
         let round = inquiry.next_round();
@@ -34,7 +34,7 @@ pub(crate) async fn reason(
         }
         let ids = Vec::from_iter(round.iter().map(|id| id.as_uuid()));
         let sql = "SELECT id, status, depends_on FROM tasks WHERE id IN (";
-        let round: Vec<Dependency> = list_by_ids(connection, sql, &ids).await?;
+        let round: Vec<Dependency> = list_by_ids(connection, sql, &ids)?;
         for task in round {
             inquiry.learn(task.id, task.status, task.depends_on);
         }
@@ -127,7 +127,7 @@ impl WaitSource for Wait<'_> {
 
     async fn next_due(&self, scope: Option<RunId>) -> Result<Option<Timestamp>> {
         let readers = self.store.readers();
-        let outlook = readers.by_statement(move |reader| Box::pin(queue::outlook(reader, scope)));
+        let outlook = readers.by_statement(move |reader| queue::outlook(reader, scope));
         let due = outlook.await?.next_due;
         let until = due.map_or(i64::MAX, Timestamp::as_micros);
         self.until.store(until, Ordering::Relaxed);
@@ -140,7 +140,7 @@ impl WaitSource for Wait<'_> {
         let mut commits = elsewhere.commits.subscribe();
         loop {
             let readers = self.store.readers();
-            let look = readers.watch(move |reader| Box::pin(queue::outlook(reader, scope)));
+            let look = readers.watch(move |reader| queue::outlook(reader, scope));
             let looked = look.await;
             // The first look comes at once: what was written since the last claim is seen by it.
             if looked.as_ref().is_ok_and(|outlook| self.concerns(*outlook)) {

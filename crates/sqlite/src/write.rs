@@ -1,10 +1,9 @@
 //! What the queue holds: writes with the way back to their callers, and the turn that each is given.
 
-use futures_util::future::BoxFuture;
 use runstore_core::{Applied, Claim, ClaimRequest, Reply, Result, Timestamp, Wakes};
-use sqlx::sqlite::SqliteConnection;
 
 use crate::claims;
+use crate::driver::Connection;
 use crate::together::{self, Together};
 
 /// The turn of one write in the transaction of its batch.
@@ -13,7 +12,7 @@ use crate::together::{self, Together};
 /// write looks at all that can refuse it before its first change.
 #[derive(Debug)]
 pub(crate) struct Write<'c> {
-    pub(crate) connection: &'c mut SqliteConnection,
+    pub(crate) connection: &'c Connection,
     /// The time of the turn, so that times agree with the order of calls if the clock runs forward.
     pub(crate) now: Timestamp,
     /// What the batch changes for those who wait for a claim.
@@ -24,7 +23,7 @@ impl Write<'_> {
     /// The same turn, for one of several writes that share it.
     pub(crate) fn again(&mut self) -> Write<'_> {
         Write {
-            connection: &mut *self.connection,
+            connection: self.connection,
             now: self.now,
             wakes: &mut *self.wakes,
         }
@@ -32,7 +31,7 @@ impl Write<'_> {
 }
 
 /// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
-type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> BoxFuture<'c, Applied> + Send>;
+type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> Applied + Send>;
 
 /// What the queue holds.
 pub(crate) enum Job {
@@ -55,10 +54,10 @@ impl Job {
     }
 
     /// Takes the turn; a job that joins several callers' writes has an answer for each.
-    pub(crate) async fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
+    pub(crate) fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
         match self {
-            Self::Call(call) => vec![call(turn).await],
-            Self::Together(calls) => together::carry_out(turn, calls).await,
+            Self::Call(call) => vec![call(turn)],
+            Self::Together(calls) => together::carry_out(turn, calls),
             Self::DataVersion(reply) => {
                 vec![reply.hold(turn.map(|_| DataVersion::default()))]
             }
@@ -67,7 +66,7 @@ impl Job {
                 claims.retain(|(_, reply)| !reply.is_unwanted());
                 let (requests, replies): (Vec<_>, Vec<_>) = claims.into_iter().unzip();
                 let claimed = match turn {
-                    Ok(write) => claims::claim(write, &Vec::from_iter(&requests)).await,
+                    Ok(write) => claims::claim(write, &Vec::from_iter(&requests)),
                     Err(error) => Err(error),
                 };
                 let mut claimed = claimed.map(Vec::into_iter);
@@ -115,15 +114,7 @@ pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
 pub(crate) fn job<T, F>(reply: Reply<T>, apply: F) -> Job
 where
     T: Send + 'static,
-    F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    F: for<'c> FnOnce(Write<'c>) -> Result<T> + Send + 'static,
 {
-    Job::Call(Box::new(move |turn| {
-        Box::pin(async move {
-            let applied = match turn {
-                Ok(write) => apply(write).await,
-                Err(error) => Err(error),
-            };
-            reply.hold(applied)
-        })
-    }))
+    Job::Call(Box::new(move |turn| reply.hold(turn.and_then(apply))))
 }

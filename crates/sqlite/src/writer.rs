@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use runstore_core::{Applied, Error, Result, WakeHub, Wakes};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, query};
-use tokio::runtime::Runtime;
 
 use crate::SqliteOptions;
 use crate::connect;
+use crate::driver::{Connection, query};
 use crate::error::{self, engine};
 use crate::file::DatabaseFile;
 use crate::open::Opened;
@@ -19,7 +17,6 @@ use crate::write::{Job, Write, joined};
 /// What the thread of the queue owns. Dropped with the queue, it closes every connection of the store.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    runtime: Runtime,
     side: WriteSide,
     readers: Arc<IdleReaders>,
 }
@@ -32,7 +29,6 @@ impl Writer {
         hub: Arc<WakeHub>,
     ) -> Self {
         Self {
-            runtime: opened.runtime,
             side: WriteSide {
                 connection: Some(opened.connection),
                 generation: 0,
@@ -46,17 +42,15 @@ impl Writer {
 
     /// Applies and commits a batch, and answers every write in it.
     pub(crate) fn apply(&mut self, batch: Vec<Job>) {
-        self.runtime.block_on(self.side.apply(batch));
+        self.side.apply(batch);
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         // Readers first: the last connection to leave a file folds the log into it, and a reader cannot.
-        self.runtime.block_on(self.readers.close());
-        if let Some(connection) = self.side.connection.take() {
-            self.runtime.block_on(connect::close(connection));
-        }
+        self.readers.close_here();
+        drop(self.side.connection.take());
     }
 }
 
@@ -64,7 +58,7 @@ impl Drop for Writer {
 struct WriteSide {
     /// `None` after a batch that failed: what is still open on its connection is not known, and closing
     /// it gives that up for certain.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     /// How many connections there were before this one.
     generation: u64,
     file: DatabaseFile,
@@ -74,20 +68,19 @@ struct WriteSide {
 }
 
 impl WriteSide {
-    async fn apply(&mut self, batch: Vec<Job>) {
-        let batch = self.look(batch).await;
+    fn apply(&mut self, batch: Vec<Job>) {
+        let batch = self.look(batch);
         if batch.is_empty() {
             return;
         }
         let writes = batch.len();
-        let connection = self.take_connection().await;
+        let connection = self.take_connection();
         let (applied, committed) = match connection {
-            Err(error) => (give_no_turn(batch, &error).await, Err(error)),
-            Ok(mut connection) => {
-                let (applied, committed) = self.run(&mut connection, batch).await;
-                match committed {
-                    Ok(()) => self.connection = Some(connection),
-                    Err(_) => connect::close(connection).await,
+            Err(error) => (give_no_turn(batch, &error), Err(error)),
+            Ok(connection) => {
+                let (applied, committed) = self.run(&connection, batch);
+                if committed.is_ok() {
+                    self.connection = Some(connection);
                 }
                 (applied, committed)
             }
@@ -98,27 +91,27 @@ impl WriteSide {
         }
     }
 
-    async fn take_connection(&mut self) -> Result<SqliteConnection> {
+    fn take_connection(&mut self) -> Result<Connection> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
         self.generation += 1;
-        connect::writer(&self.options, &self.file).await
+        connect::writer(&self.options, &self.file)
     }
 
     /// Answers those of the batch who ask whether others committed, and leaves the writes.
-    async fn look(&mut self, batch: Vec<Job>) -> Vec<Job> {
+    fn look(&mut self, batch: Vec<Job>) -> Vec<Job> {
         let mut writes = Vec::with_capacity(batch.len());
         for job in batch {
             let Job::DataVersion(reply) = job else {
                 writes.push(job);
                 continue;
             };
-            let version = match self.take_connection().await {
+            let version = match self.take_connection() {
                 Err(error) => Err(error),
-                Ok(mut connection) => {
+                Ok(connection) => {
                     let version = query("PRAGMA data_version");
-                    let version = value::<i64>(&mut connection, "data_version", version).await;
+                    let version = value::<i64>(&connection, "data_version", version);
                     // If the connection is broken, the next batch finds out.
                     self.connection = Some(connection);
                     version
@@ -131,18 +124,11 @@ impl WriteSide {
         writes
     }
 
-    async fn run(
-        &self,
-        connection: &mut SqliteConnection,
-        batch: Vec<Job>,
-    ) -> (Vec<Applied>, Result<()>) {
-        let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                let error = engine("beginning a batch of writes", error);
-                return (give_no_turn(batch, &error).await, Err(error));
-            }
-        };
+    fn run(&self, connection: &Connection, batch: Vec<Job>) -> (Vec<Applied>, Result<()>) {
+        if let Err(error) = query("BEGIN IMMEDIATE").execute(connection) {
+            let error = engine("beginning a batch of writes", error);
+            return (give_no_turn(batch, &error), Err(error));
+        }
         let mut applied = Vec::with_capacity(batch.len());
         let mut failure = None;
         let mut wakes = Wakes::default();
@@ -152,18 +138,21 @@ impl WriteSide {
                 // would be a transaction of its own, and stay.
                 Some(error) => Err(Clone::clone(error)),
                 None => Ok(Write {
-                    connection: &mut transaction,
+                    connection,
                     now: self.options.clock.now(),
                     wakes: &mut wakes,
                 }),
             };
-            let writes = job.take(turn).await;
+            let writes = job.take(turn);
             failure = failure.or_else(|| writes.iter().find_map(|write| write.failure().cloned()));
             applied.extend(writes);
         }
         let committed = match failure {
             Some(error) => Err(error),
-            None => transaction.commit().await.map_err(error::commit),
+            None => {
+                let committed = query("COMMIT").execute(connection);
+                committed.map(|_| ()).map_err(error::commit)
+            }
         };
         if committed.is_ok() {
             self.hub.wake(&wakes);
@@ -172,10 +161,10 @@ impl WriteSide {
     }
 }
 
-async fn give_no_turn(batch: Vec<Job>, error: &Error) -> Vec<Applied> {
+fn give_no_turn(batch: Vec<Job>, error: &Error) -> Vec<Applied> {
     let mut applied = Vec::with_capacity(batch.len());
     for job in batch {
-        applied.extend(job.take(Err(error.clone())).await);
+        applied.extend(job.take(Err(error.clone())));
     }
     applied
 }
@@ -185,9 +174,7 @@ mod tests {
     use std::panic::catch_unwind;
     use std::time::Duration;
 
-    use futures_util::future::BoxFuture;
     use runstore_core::{ClaimRequest, NewRun, Outcome, RunId, TaskDraft, TaskPlan, WriteQueue};
-    use sqlx::{query, raw_sql};
     use tempfile::TempDir;
     use tokio::sync::oneshot;
 
@@ -206,55 +193,38 @@ mod tests {
     async fn submit<T, F>(queue: &WriteQueue<Job>, apply: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(Write<'c>) -> BoxFuture<'c, Result<T>> + Send + 'static,
+        F: for<'c> FnOnce(Write<'c>) -> Result<T> + Send + 'static,
     {
         queue.submit(|reply| job(reply, apply)).await
     }
 
     async fn create(queue: &WriteQueue<Job>) -> Result<RunId> {
         let create = submit(queue, |write| {
-            Box::pin(runs::create(write, NewRun::new("goal", "/repo")))
+            runs::create(write, NewRun::new("goal", "/repo"))
         });
         let run = create.await?;
         Ok(run.id)
     }
 
     async fn exists(queue: &WriteQueue<Job>, run_id: RunId) -> bool {
-        let check = submit(queue, move |write| {
-            Box::pin(runs::check(write.connection, run_id))
-        });
+        let check = submit(queue, move |write| runs::check(write.connection, run_id));
         check.await.is_ok()
     }
 
     async fn count(queue: &WriteQueue<Job>) -> i64 {
         let count = submit(queue, |write| {
-            Box::pin(async {
-                let count = query("SELECT count(*) FROM runs");
-                value(write.connection, "runs", count).await
-            })
+            let count = query("SELECT count(*) FROM runs");
+            value(write.connection, "runs", count)
         });
         count.await.unwrap().unwrap()
     }
 
     /// A write that changes something and then runs these statements.
     async fn create_and_run(queue: &WriteQueue<Job>, sql: &'static str) -> Result<()> {
-        submit(queue, move |write| {
-            Box::pin(async move {
-                let Write {
-                    connection,
-                    now,
-                    wakes,
-                } = write;
-                let first = Write {
-                    connection: &mut *connection,
-                    now,
-                    wakes,
-                };
-                runs::create(first, NewRun::new("half", "done")).await?;
-                let ran = raw_sql(sql).execute(connection).await;
-                ran.map_err(|error| engine("on purpose", error))?;
-                Ok(())
-            })
+        submit(queue, move |mut write| {
+            runs::create(write.again(), NewRun::new("half", "done"))?;
+            let ran = write.connection.execute_batch(sql);
+            ran.map_err(|error| engine("on purpose", error))
         })
         .await
     }
@@ -265,11 +235,9 @@ mod tests {
             let (begun, has_begun) = oneshot::channel();
             let (all_queue, wait) = oneshot::channel::<()>();
             let hold = submit($queue, |_| {
-                Box::pin(async move {
-                    begun.send(()).unwrap();
-                    let _ = wait.await;
-                    Ok(())
-                })
+                begun.send(()).unwrap();
+                let _ = wait.blocking_recv();
+                Ok(())
             });
             let writes = async {
                 has_begun.await.unwrap();
@@ -286,7 +254,7 @@ mod tests {
         let (_folder, queue) = queue().await;
         let unknown = RunId::generate();
         let before = create(&queue);
-        let refused = submit(&queue, move |write| Box::pin(runs::delete(write, unknown)));
+        let refused = submit(&queue, move |write| runs::delete(write, unknown));
         let after = create(&queue);
         let (before, refused, after) = in_one_batch!(&queue, before, refused, after);
         assert!(matches!(refused, Err(Error::NotFound { .. })));
@@ -300,7 +268,7 @@ mod tests {
         let run_id = create(&queue).await.unwrap();
         let drafts = (0..2).map(|number| TaskDraft::new(format!("{number}"), "o"));
         let plan = TaskPlan::new(run_id, drafts);
-        let planned = submit(&queue, |write| Box::pin(plans::append(write, plan)));
+        let planned = submit(&queue, |write| plans::append(write, plan));
         planned.await.unwrap();
         let claim = |worker: &str, lease| {
             let request = ClaimRequest::of_run(run_id).with_worker(worker);
@@ -370,9 +338,7 @@ mod tests {
     async fn a_write_that_panics_ends_the_writer_and_nothing_else() {
         let (_folder, queue) = queue().await;
         let run_id = create(&queue).await.unwrap();
-        let panics = submit(&queue, |_| -> BoxFuture<'_, Result<()>> {
-            Box::pin(async { panic!("on purpose") })
-        });
+        let panics = submit(&queue, |_| -> Result<()> { panic!("on purpose") });
         let told = panics.await;
         let outcome = Outcome::Unknown;
         assert!(matches!(told, Err(Error::Unavailable { outcome: is, .. }) if is == outcome));

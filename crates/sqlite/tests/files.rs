@@ -11,7 +11,6 @@ use std::time::Duration;
 use common::{contents, folder, open, plain_connection, run_sql};
 use runstore_core::{ClaimRequest, Durability, Error, ListRuns, NewRun, Outcome, Store};
 use runstore_sqlite::{APPLICATION_ID, FORMAT_VERSION, SqliteOptions, SqliteStore};
-use sqlx::{AssertSqlSafe, Connection, raw_sql};
 
 const AGENT_R: &str = "
     CREATE TABLE runs (id TEXT PRIMARY KEY); CREATE TABLE agents (id TEXT PRIMARY KEY);
@@ -147,7 +146,7 @@ async fn damage_that_opening_finds_is_corrupt_and_the_file_is_named() {
 async fn a_database_of_agent_r_is_refused_by_name_and_left_alone() {
     for mode in ["", "PRAGMA journal_mode = WAL;"] {
         let (folder, path) = folder();
-        run_sql(&path, &format!("{mode} {AGENT_R}")).await;
+        run_sql(&path, &format!("{mode} {AGENT_R}"));
         let told = refused(folder.path(), &path).await;
         assert!(
             told.contains("agent-r") && told.contains("choose another path"),
@@ -159,10 +158,9 @@ async fn a_database_of_agent_r_is_refused_by_name_and_left_alone() {
 #[tokio::test]
 async fn a_database_whose_tables_are_in_its_log_alone_is_refused_and_left_alone() {
     let (theirs, path) = folder();
-    let mut connection = plain_connection(&path).await;
+    let connection = plain_connection(&path);
     let sql = format!("PRAGMA journal_mode = WAL; {AGENT_R}");
-    let written = raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
-    written.await.unwrap();
+    connection.execute_batch(&sql).unwrap();
 
     // In use: the log and its index are there. A reader leaves its mark in the index, and nowhere else.
     let before = contents(theirs.path());
@@ -194,7 +192,7 @@ async fn a_database_whose_tables_are_in_its_log_alone_is_refused_and_left_alone(
             assert!(before[name] == after[name], "{name}");
         }
     }
-    connection.close().await.unwrap();
+    connection.close().unwrap();
 }
 
 #[tokio::test]
@@ -208,7 +206,7 @@ async fn another_applications_database_is_refused_and_left_alone() {
         "PRAGMA journal_mode = WAL; PRAGMA application_id = 252006675; CREATE TABLE runs (id)",
     ] {
         let (folder, path) = folder();
-        run_sql(&path, sql).await;
+        run_sql(&path, sql);
         assert!(
             refused(folder.path(), &path)
                 .await
@@ -224,8 +222,7 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     run_sql(
         &path,
         &format!("PRAGMA user_version = {}", FORMAT_VERSION + 1),
-    )
-    .await;
+    );
     assert!(
         refused(folder.path(), &path)
             .await
@@ -237,7 +234,7 @@ async fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 async fn a_store_of_a_format_that_never_was_is_refused_and_left_alone() {
     let (folder, path) = folder();
     open(&path).await.close().await.unwrap();
-    run_sql(&path, "PRAGMA user_version = -1").await;
+    run_sql(&path, "PRAGMA user_version = -1");
     let told = refused(folder.path(), &path).await;
     assert!(told.contains("format -1"), "{told}");
 }
@@ -248,7 +245,7 @@ async fn an_empty_file_and_an_empty_database_are_taken() {
         let (_folder, path) = folder();
         match sql {
             None => fs::write(&path, "").unwrap(),
-            Some(sql) => run_sql(&path, sql).await,
+            Some(sql) => run_sql(&path, sql),
         }
         assert_usable(&open(&path).await).await;
     }
@@ -257,7 +254,7 @@ async fn an_empty_file_and_an_empty_database_are_taken() {
 #[tokio::test]
 async fn a_file_whose_opening_ended_between_the_mark_and_the_tables_is_taken_on() {
     let (_folder, path) = folder();
-    run_sql(&path, &format!("PRAGMA application_id = {APPLICATION_ID}")).await;
+    run_sql(&path, &format!("PRAGMA application_id = {APPLICATION_ID}"));
     assert_usable(&open(&path).await).await;
 }
 
@@ -358,11 +355,11 @@ async fn a_write_that_finds_the_file_held_for_too_long_is_busy_and_works_afterwa
     let (_folder, path) = folder();
     let options = SqliteOptions::new(&path).with_busy_timeout(Duration::from_millis(20));
     let store = SqliteStore::open(options).await.unwrap();
-    let mut other = plain_connection(&path).await;
-    let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let other = plain_connection(&path);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = store.create_run(NewRun::new("goal", "/repo")).await;
     assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
-    held.rollback().await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
     assert_usable(&store).await;
 }
 
@@ -388,13 +385,13 @@ async fn a_value_that_cannot_be_read_is_corrupt_and_named() {
         .create_run(NewRun::new("goal", "/repo"))
         .await
         .unwrap();
-    run_sql(&path, "UPDATE runs SET cycle_count = -1").await;
+    run_sql(&path, "UPDATE runs SET cycle_count = -1");
     let error = store.get_run(run.id).await.unwrap_err();
     let Error::Corrupt { place, source, .. } = error else {
         panic!("{error:?}");
     };
     assert_eq!(place, format!("runs.cycle_count of {}", run.id));
     assert!(source.is_some());
-    run_sql(&path, "UPDATE runs SET cycle_count = 0").await;
+    run_sql(&path, "UPDATE runs SET cycle_count = 0");
     assert_eq!(store.get_run(run.id).await.unwrap(), run);
 }

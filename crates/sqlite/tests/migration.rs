@@ -13,7 +13,6 @@ use runstore_core::{
     TaskStatus, Uuid, WaitingReason,
 };
 use runstore_sqlite::{APPLICATION_ID, FORMAT_VERSION};
-use sqlx::{AssertSqlSafe, Connection, query_scalar};
 
 const FORMAT_1: &str = include_str!("../src/migrations/1.sql");
 
@@ -126,22 +125,23 @@ async fn write_format_1(path: &Path) {
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA journal_mode = WAL; {FORMAT_1}
          PRAGMA user_version = 1; {records}"
     );
-    run_sql(path, &sql).await;
+    run_sql(path, &sql);
 }
 
 /// Every value of format 1, as SQLite would write it in a statement.
 async fn values(path: &Path) -> Vec<String> {
-    let mut connection = plain_connection(path).await;
+    let connection = plain_connection(path);
     let mut values = Vec::new();
     for (table, columns) in TABLES {
         let columns = columns.replace(", ", ") || ',' || quote(");
         let sql = format!("SELECT '{table}: ' || quote({columns}) FROM {table} ORDER BY 1");
-        let rows = query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection);
-        let rows: Vec<String> = rows.await.unwrap();
+        let mut rows = connection.prepare(&sql).unwrap();
+        let rows = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let rows = Vec::from_iter(rows.map(Result::unwrap));
         assert!(!rows.is_empty(), "{table}");
         values.extend(rows);
     }
-    connection.close().await.unwrap();
+    connection.close().unwrap();
     values
 }
 

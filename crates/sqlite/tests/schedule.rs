@@ -11,13 +11,12 @@ use common::{contents, folder, open, plain_connection, run_sql, run_with_tasks};
 use runstore_core::{
     ClaimRequest, Error, Heartbeat, NewRun, Store, TaskDraft, TaskPlan, Timestamp,
 };
-use sqlx::{AssertSqlSafe, Connection, query_scalar};
 
 async fn count(path: &Path, table: &str) -> i64 {
-    let mut connection = plain_connection(path).await;
-    let count = query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")));
-    let count = count.fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    let connection = plain_connection(path);
+    let count = format!("SELECT count(*) FROM {table}");
+    let count = connection.query_row(&count, [], |row| row.get(0)).unwrap();
+    connection.close().unwrap();
     count
 }
 
@@ -108,7 +107,7 @@ async fn the_order_of_planning_survives_a_deletion_and_a_vacuum() {
         .append_tasks(TaskPlan::new(first.id, [draft]))
         .await
         .unwrap();
-    run_sql(&path, "VACUUM").await;
+    run_sql(&path, "VACUUM");
     let claims = store
         .claim_tasks(ClaimRequest::of_any_run(), 10)
         .await
@@ -131,7 +130,7 @@ async fn ids_that_cannot_be_read_are_corrupt_and_named() {
     let (_folder, path) = folder();
     let store = open(&path).await;
     run_with_tasks(&store, 1).await;
-    run_sql(&path, "UPDATE tasks SET depends_on = x'0102'").await;
+    run_sql(&path, "UPDATE tasks SET depends_on = x'0102'");
     let error = store
         .claim_next_task(ClaimRequest::of_any_run())
         .await

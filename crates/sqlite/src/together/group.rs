@@ -172,7 +172,7 @@ impl Group {
     }
 
     /// Writes what the calls change, holds their answers back, and gives the calls that are left.
-    pub(super) async fn write(
+    pub(super) fn write(
         mut self,
         write: &mut Write<'_>,
         applied: &mut Vec<Applied>,
@@ -185,7 +185,7 @@ impl Group {
         for event in of_calls.chain(&mut self.reported.events) {
             event.seq = next(numbered, event.run_id);
         }
-        let written = self.written(write).await;
+        let written = self.written(write);
         applied.append(&mut self.refused);
         for (attempt, reply) in self.attempts {
             applied.push(reply.hold(written.clone().map(|()| attempt)));
@@ -199,17 +199,17 @@ impl Group {
         self.left
     }
 
-    async fn written(&self, write: &mut Write<'_>) -> Result<()> {
+    fn written(&self, write: &mut Write<'_>) -> Result<()> {
         let reported = &self.reported;
         let attempts = self.attempts.iter().map(|(attempt, _)| attempt);
         let attempts = Vec::from_iter(attempts.chain(&reported.attempts));
-        insert_all(write.connection, &attempts).await?;
+        insert_all(write.connection, &attempts)?;
         let events = self.events.iter().map(|(event, _)| event);
         let events = Vec::from_iter(events.chain(&reported.events));
-        insert_events(write.connection, &events).await?;
-        insert_all(write.connection, &Vec::from_iter(&reported.artifacts)).await?;
-        remember_finished(write.connection, &reported.finished).await?;
-        save_settled(write, &self.settled).await
+        insert_events(write.connection, &events)?;
+        insert_all(write.connection, &Vec::from_iter(&reported.artifacts))?;
+        remember_finished(write.connection, &reported.finished)?;
+        save_settled(write, &self.settled)
     }
 }
 

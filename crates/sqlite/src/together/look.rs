@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::driver::Connection;
 use runstore_core::{Event, Result, RunId, Task, TaskAttempt, TaskId, TaskStanding, Uuid};
-use sqlx::sqlite::SqliteConnection;
 
 use super::Together;
 use crate::changes::StoredTask;
@@ -24,14 +24,14 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) async fn at(connection: &mut SqliteConnection, calls: &[Together]) -> Result<Self> {
+    pub(super) fn at(connection: &Connection, calls: &[Together]) -> Result<Self> {
         let mut wanted = Wanted::default();
         for call in calls {
             wanted.by(call);
         }
         let mut look = Self::default();
         let tasks = select!(Task, "WHERE id IN (");
-        for stored in list_by_ids::<StoredTask>(connection, tasks, &wanted.tasks).await? {
+        for stored in list_by_ids::<StoredTask>(connection, tasks, &wanted.tasks)? {
             wanted.runs.insert(stored.task.run_id.as_uuid());
             look.standings
                 .insert(stored.task.id, stored.task.standing());
@@ -42,13 +42,13 @@ impl Look {
         let standings =
             "SELECT id, run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id IN (";
         let ids = Vec::from_iter(wanted.standings);
-        for Standing { id, standing } in list_by_ids(connection, standings, &ids).await? {
+        for Standing { id, standing } in list_by_ids(connection, standings, &ids)? {
             look.standings.insert(id, standing);
         }
         let last = "SELECT id, coalesce((SELECT max(seq) FROM events WHERE run_id = runs.id), 0) AS last \
                     FROM runs WHERE id IN (";
         let ids = Vec::from_iter(wanted.runs);
-        for LastEvent { run_id, last } in list_by_ids(connection, last, &ids).await? {
+        for LastEvent { run_id, last } in list_by_ids(connection, last, &ids)? {
             look.last_events.insert(run_id, last);
         }
         for (table, sql, ids) in [
@@ -68,7 +68,7 @@ impl Look {
                 wanted.artifacts,
             ),
         ] {
-            for Taken(id) in list_by_ids(connection, sql, &ids).await? {
+            for Taken(id) in list_by_ids(connection, sql, &ids)? {
                 look.taken.insert((table, id));
             }
         }

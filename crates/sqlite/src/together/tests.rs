@@ -37,11 +37,9 @@ async fn hold(store: &SqliteStore) -> oneshot::Sender<()> {
     tokio::spawn(async move {
         let hold = |reply| {
             job(reply, |_| {
-                Box::pin(async move {
-                    let _ = begun.send(());
-                    let _ = released.await;
-                    Ok(())
-                })
+                let _ = begun.send(());
+                let _ = released.blocking_recv();
+                Ok(())
             })
         };
         store.queue().submit(hold).await

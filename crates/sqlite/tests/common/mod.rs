@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use runstore_core::{ClaimRequest, NewRun, Run, RunId, Store, TaskDraft, TaskPlan};
 use runstore_sqlite::{SqliteOptions, SqliteStore};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, raw_sql};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// A folder that goes with the test, and a path in it.
@@ -34,23 +33,15 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A connection of SQLite's own making, without anything of the store's.
-pub(crate) async fn plain_connection(path: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .connect()
-        .await
-        .unwrap()
+pub(crate) fn plain_connection(path: &Path) -> Connection {
+    Connection::open(path).unwrap()
 }
 
 /// Runs statements on the file by a connection of its own.
-pub(crate) async fn run_sql(path: &Path, sql: &str) {
-    let mut connection = plain_connection(path).await;
-    raw_sql(AssertSqlSafe(sql.to_owned()))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+pub(crate) fn run_sql(path: &Path, sql: &str) {
+    let connection = plain_connection(path);
+    connection.execute_batch(sql).unwrap();
+    connection.close().unwrap();
 }
 
 /// Creates a run with that many pending tasks.
