@@ -1,5 +1,7 @@
 //! Rows to records and back.
 
+use std::cell::Cell;
+
 use runstore_core::rules::retry::Created;
 use runstore_core::{
     AgentState, Cause, Error, Result, Run, Task, TaskId, TaskStanding, TaskStatus, Timestamp, Uuid,
@@ -105,6 +107,9 @@ pub(crate) struct Columns<'r> {
     table: &'static str,
     number: &'static str,
     row: &'r Row<'r>,
+    /// The place of the column after the one that was read last, where the next one is looked for first: records
+    /// are made of columns in the order of their statements, and SQLite knows columns by their place alone.
+    next: Cell<usize>,
 }
 
 impl<'r> Columns<'r> {
@@ -113,12 +118,13 @@ impl<'r> Columns<'r> {
             table: T::TABLE,
             number: T::NUMBER,
             row,
+            next: Cell::new(0),
         }
     }
 
     pub(crate) fn get<T: FromSql>(&self, column: &str) -> Result<T> {
-        let value = self.row.get(column);
-        value.map_err(|error| self.unreadable(column, error))
+        let value = FromSql::column_result(self.value(column)?);
+        value.map_err(|error| self.corrupt(column, "is not of its type", error))
     }
 
     /// The number of the record in the list that it is of.
@@ -137,7 +143,22 @@ impl<'r> Columns<'r> {
     }
 
     fn value(&self, column: &str) -> Result<ValueRef<'_>> {
-        let value = self.row.get_ref(column);
+        let statement = self.row.as_ref();
+        let (count, next) = (statement.column_count(), self.next.get());
+        let is_there = |place: &usize| {
+            statement
+                .column_name(*place)
+                .is_ok_and(|name| name == column)
+        };
+        let place = (next..count).chain(0..next.min(count)).find(is_there);
+        let place = place.ok_or_else(|| {
+            self.unreadable(
+                column,
+                rusqlite::Error::InvalidColumnName(column.to_owned()),
+            )
+        })?;
+        self.next.set(place + 1);
+        let value = self.row.get_ref(place);
         value.map_err(|error| self.unreadable(column, error))
     }
 
@@ -158,7 +179,10 @@ impl<'r> Columns<'r> {
     }
 
     pub(crate) fn time(&self, column: &str) -> Result<Timestamp> {
-        let micros = self.get(column)?;
+        self.timestamp(column, self.get(column)?)
+    }
+
+    fn timestamp(&self, column: &str, micros: i64) -> Result<Timestamp> {
         Timestamp::from_micros(micros).ok_or_else(|| {
             let problem = format!("{micros} is outside the years 1 to 9999");
             Error::corrupt(self.place(column), problem, None)
@@ -166,10 +190,10 @@ impl<'r> Columns<'r> {
     }
 
     pub(crate) fn optional_time(&self, column: &str) -> Result<Option<Timestamp>> {
-        match self.get::<Option<i64>>(column)? {
-            Some(_) => self.time(column).map(Some),
-            None => Ok(None),
-        }
+        let micros = self.get::<Option<i64>>(column)?;
+        micros
+            .map(|micros| self.timestamp(column, micros))
+            .transpose()
     }
 
     pub(crate) fn count(&self, column: &str) -> Result<u32> {
@@ -271,24 +295,24 @@ impl Record for Task {
             id: row.id("id")?,
             run_id: row.id("run_id")?,
             position: row.get("position")?,
+            status: row.status("status")?,
+            attempt_count: row.count("attempt_count")?,
+            updated_at: row.time("updated_at")?,
+            created_at: row.time("created_at")?,
+            blocker_signature: row.get("blocker_signature")?,
+            priority: row.get("priority")?,
+            not_before: row.optional_time("not_before")?,
+            delayed_until: row.optional_time("delayed_until")?,
+            lease_expires_at: row.optional_time("lease_expires_at")?,
+            max_attempts: row.get("max_attempts")?,
+            worker: row.get("worker")?,
+            implementation_summary: row.get("implementation_summary")?,
             title: row.get("title")?,
             objective: row.get("objective")?,
             acceptance_criteria: row.texts("acceptance_criteria")?,
             verification_steps: row.texts("verification_steps")?,
             allowed_paths: row.texts("allowed_paths")?,
-            status: row.status("status")?,
-            attempt_count: row.count("attempt_count")?,
-            implementation_summary: row.get("implementation_summary")?,
-            blocker_signature: row.get("blocker_signature")?,
-            priority: row.get("priority")?,
-            not_before: row.optional_time("not_before")?,
             depends_on: row.ids("depends_on")?,
-            max_attempts: row.get("max_attempts")?,
-            delayed_until: row.optional_time("delayed_until")?,
-            worker: row.get("worker")?,
-            lease_expires_at: row.optional_time("lease_expires_at")?,
-            created_at: row.time("created_at")?,
-            updated_at: row.time("updated_at")?,
         })
     }
 }
