@@ -19,7 +19,8 @@ use crate::{Case, Engine, Failure, Result, Steps, Subject};
 pub enum Length {
     /// So many operations.
     Operations(u64),
-    /// About as many operations as an engine carries out in that time, found out while it warms up.
+    /// About as many operations as an engine carries out in that time, found out while it warms up; at a rate, as many
+    /// as are to begin in that time, whether or not the engine keeps up.
     Time(Duration),
 }
 
@@ -53,6 +54,9 @@ pub struct Progress<'p> {
 
 /// The most operations of a round whose length is a time: what they use up is made before and held in the store.
 const MOST_OPERATIONS: u64 = 400_000;
+
+/// How much later than a round an operation is due at most, for what is later cannot be told.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How much of the time of a round the warm-up must have taken to tell how many operations fill it.
 const ENOUGH: f64 = 0.2;
@@ -90,9 +94,8 @@ pub async fn run(
                 engine: engine.name(),
             });
             done += 1;
-            if let Some(subject) = engine.begin(case).await? {
-                turns.push(Turn::warmed_up(engine.as_ref(), subject, case, plan.length).await?);
-            }
+            let turn = Turn::begun(engine.as_ref(), case, plan.length).await;
+            turns.extend(turn.map_err(|error| error.during(engine.name(), case.workload))?);
         }
         for _ in 0..plan.rounds {
             for turn in &mut turns {
@@ -103,11 +106,15 @@ pub async fn run(
                     engine: &turn.row.engine,
                 });
                 done += 1;
-                turn.round().await?;
+                let round = turn.round().await;
+                round.map_err(|error| error.during(&turn.row.engine, case.workload))?;
             }
         }
         for turn in turns {
-            report.rows.push(turn.end().await?);
+            let engine = turn.row.engine.clone();
+            let row = turn.end().await;
+            let row = row.map_err(|error| error.during(&engine, case.workload))?;
+            report.rows.push(row);
         }
     }
     Ok(report)
@@ -120,6 +127,9 @@ fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {
     }
     if plan.rounds == 0 || matches!(plan.length, Length::Operations(0)) {
         return refuse("rounds and operations must be at least 1");
+    }
+    if plan.length == Length::Time(Duration::ZERO) {
+        return refuse("the time of a round must be above 0");
     }
     for case in &plan.cases {
         if case.workers == 0 || case.runs == 0 {
@@ -145,12 +155,11 @@ struct Turn {
 }
 
 impl Turn {
-    async fn warmed_up(
-        engine: &dyn Engine,
-        subject: Box<dyn Subject>,
-        case: &Case,
-        length: Length,
-    ) -> Result<Self> {
+    /// Begins the case and warms up; `None` if the engine does not do the workload.
+    async fn begun(engine: &dyn Engine, case: &Case, length: Length) -> Result<Option<Self>> {
+        let Some(subject) = engine.begin(case).await? else {
+            return Ok(None);
+        };
         let row = Row {
             engine: engine.name().to_owned(),
             is_reference: engine.is_reference(),
@@ -167,16 +176,18 @@ impl Turn {
             times: crate::steps::histogram()?,
             bytes_before: None,
         };
-        turn.operations = match length {
-            Length::Operations(operations) => {
-                let few = operations.div_ceil(10);
-                turn.measured(few).await?;
-                operations
-            }
-            Length::Time(time) => turn.operations_in(time).await?,
+        turn.operations = match (length, case.rate) {
+            (Length::Operations(operations), _) => turn.warmed_up_for(operations).await?,
+            (Length::Time(time), Some(rate)) => turn.warmed_up_for(due_in(time, rate)).await?,
+            (Length::Time(time), None) => turn.operations_in(time).await?,
         };
         turn.bytes_before = turn.file_bytes();
-        Ok(turn)
+        Ok(Some(turn))
+    }
+
+    async fn warmed_up_for(&self, operations: u64) -> Result<u64> {
+        self.measured(operations.div_ceil(10)).await?;
+        Ok(operations)
     }
 
     /// Carries out more and more operations, until their number in this time can be told.
@@ -193,7 +204,9 @@ impl Turn {
                     reason = "bounded, and far from 2^53"
                 )]
                 let fitting = (operations as f64 / share.max(f64::MIN_POSITIVE)) as u64;
-                return Ok(fitting.clamp(self.row.case.workers as u64, MOST_OPERATIONS));
+                return Ok(fitting
+                    .min(MOST_OPERATIONS)
+                    .max(self.row.case.workers as u64));
             }
             operations = (operations * 4).min(MOST_OPERATIONS);
         }
@@ -300,9 +313,35 @@ impl Turn {
     }
 }
 
-/// When the operation of this number is to begin.
+/// How long after the first the operation of this number is to begin.
 fn due_after(number: u64, rate: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
     let seconds = number as f64 / rate;
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    Duration::try_from_secs_f64(seconds).map_or(FAR, |after| after.min(FAR))
+}
+
+/// How many operations are to begin in this time.
+fn due_in(time: Duration, rate: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is not negative, and a cast ends at the bounds"
+    )]
+    let due = (time.as_secs_f64() * rate).round() as u64;
+    due.clamp(1, MOST_OPERATIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operations_of_a_rate_begin_at_even_distances() {
+        let due = [0, 1, 50].map(|number| due_after(number, 100.0));
+        assert_eq!(due, [0, 10, 500].map(Duration::from_millis));
+        assert_eq!(due_after(1, 1e-300), FAR);
+        assert_eq!(due_in(Duration::from_millis(500), 100.0), 50);
+        assert_eq!(due_in(Duration::from_millis(1), 1e-300), 1);
+        assert_eq!(due_in(Duration::MAX, 1e9), MOST_OPERATIONS);
+    }
 }

@@ -141,6 +141,30 @@ async fn a_round_of_a_time_finds_out_how_many_operations_fill_it() {
 }
 
 #[tokio::test]
+async fn at_a_rate_a_round_has_the_operations_that_are_due_in_its_time() {
+    let of = Case {
+        rate: Some(500.0),
+        ..case(Workload::Append)
+    };
+    let length = Length::Time(Duration::from_millis(20));
+    let report = measured(vec![of], 1, length).await.unwrap();
+    for row in &report.rows {
+        assert_eq!(row.rounds.first().unwrap().operations, 10);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_names_the_engine_and_the_workload() {
+    let of = Case {
+        tasks: 200_000,
+        ..case(Workload::Plan)
+    };
+    let refused = measured(vec![of], 1, Length::Operations(1)).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.starts_with("a, plan: invalid input: drafts"), "{told}");
+}
+
+#[tokio::test]
 async fn what_means_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let engines: [Box<dyn Engine>; 1] = [Box::new(StoreEngine::new("a", Memory))];
@@ -166,6 +190,8 @@ async fn what_means_nothing_is_refused() {
             .await
             .contains("operations")
     );
+    let no_time = Length::Time(Duration::ZERO);
+    assert!(refused(1, no_time, |_| {}).await.contains("time"));
     assert!(
         refused(1, one, |of| of.workers = 0)
             .await
