@@ -12,7 +12,7 @@ use crate::measure::disk::measure_fsync;
 use crate::measure::machine;
 use crate::measure::process::Usage;
 use crate::report::{Percentiles, Report, Round, Row, StepLatency, distribution};
-use crate::{Case, Engine, Failure, Result, Steps, Subject};
+use crate::{Case, Engine, Failure, Result, Steps, Subject, Workload};
 
 /// How long a round is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -141,6 +141,13 @@ fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {
         {
             return refuse("a rate must be above 0");
         }
+        // The time from when it was due would hold what is made before it.
+        if case.rate.is_some() && case.workload.is_interrupted() {
+            let workload = case.workload;
+            return refuse(&format!(
+                "{workload} cannot be measured at a rate, for each operation needs something made before it"
+            ));
+        }
     }
     Ok(())
 }
@@ -233,9 +240,9 @@ impl Turn {
 
         let case = &self.row.case;
         #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
-        let (count, workers) = (operations as f64, case.workers as f64);
+        let (count, at_once) = (operations as f64, at_once(case, operations) as f64);
         let seconds = match case.workload.is_interrupted() {
-            true => measured.as_secs_f64() / workers,
+            true => measured.as_secs_f64() / at_once,
             false => wall.as_secs_f64(),
         };
         let is_own = self.subject.is_in_process() && !case.workload.is_interrupted();
@@ -310,6 +317,15 @@ impl Turn {
         self.row.distribution = distribution(&self.times);
         self.subject.end().await?;
         Ok(self.row)
+    }
+}
+
+/// How many operations of a round are carried out at the same time, as a rule.
+fn at_once(case: &Case, operations: u64) -> u64 {
+    match case.workload {
+        // A file may be open once.
+        Workload::Open => 1,
+        _ => operations.min(case.workers as u64),
     }
 }
 

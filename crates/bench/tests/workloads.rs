@@ -154,6 +154,24 @@ async fn at_a_rate_a_round_has_the_operations_that_are_due_in_its_time() {
 }
 
 #[tokio::test]
+async fn workers_without_an_operation_make_no_round_faster() {
+    let of = Case {
+        workers: 9,
+        ..case(Workload::Resume)
+    };
+    let report = measured(vec![of], 1, Length::Operations(1)).await.unwrap();
+    for row in &report.rows {
+        let round = row.rounds.first().unwrap();
+        let micros = round.latency.max;
+        // To the 1 % of the histogram.
+        assert!(
+            (round.seconds * 1e6 / micros - 1.0).abs() < 0.02,
+            "{round:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_failure_names_the_engine_and_the_workload() {
     let of = Case {
         tasks: 200_000,
@@ -190,6 +208,12 @@ async fn what_means_nothing_is_refused() {
             .await
             .contains("operations")
     );
+    let at_a_rate = |of: &mut Case| {
+        of.workload = Workload::Wake;
+        of.rate = Some(1.0);
+    };
+    let told = refused(1, one, at_a_rate).await;
+    assert!(told.contains("wake cannot be measured at a rate"), "{told}");
     let no_time = Length::Time(Duration::ZERO);
     assert!(refused(1, no_time, |_| {}).await.contains("time"));
     assert!(
