@@ -32,9 +32,12 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     match replayed.differences.count {
         0 => told,
         // Also if nobody reads on.
-        count => Err(Failure::new(format!(
-            "{count} calls were answered otherwise than in the recording"
-        ))),
+        count => {
+            let calls = if count == 1 { "call was" } else { "calls were" };
+            Err(Failure::new(format!(
+                "{count} {calls} answered otherwise than in the recording"
+            )))
+        }
     }
 }
 
