@@ -179,15 +179,13 @@ impl Fresh {
             let problem = format!("{} cannot be named in a URL", file.display());
             return Err(BenchFailure::Refused(problem));
         };
-        let url = with_option(
-            &format!("{}:{file}", self.backend),
-            "durability",
-            &durability.to_string(),
-        );
-        Ok(match self.options.as_str() {
-            "" => url,
-            options => format!("{url}&{options}"),
-        })
+        let mut options = Vec::new();
+        // Full is what all have by themselves, and redb has no other.
+        if durability == Durability::Relaxed && self.backend != "redb" {
+            options.push("durability=relaxed");
+        }
+        options.extend(self.options.split('&').filter(|option| !option.is_empty()));
+        Ok(format!("{}:{file}?{}", self.backend, options.join("&")))
     }
 }
 

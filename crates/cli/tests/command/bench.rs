@@ -112,6 +112,19 @@ fn an_engine_has_its_options_in_its_name_and_shares_its_reference() {
 }
 
 #[test]
+fn relaxed_durability_is_what_an_engine_has_of_it() {
+    let folder = Folder::new();
+    let relaxed = ["append", "--durability", "relaxed", "--workers=1", "--json"];
+    let report = json(&folder.succeed(small(&relaxed)));
+    assert_eq!(texts(&report, |row| &row["engine"]), ENGINES);
+    let durability = texts(&report, |row| &row["durability"]);
+    assert_eq!(
+        durability,
+        ["volatile", "full", "full", "relaxed", "relaxed"]
+    );
+}
+
+#[test]
 fn the_page_needs_no_other() {
     let folder = Folder::new();
     folder.succeed(small(&["--html", "page.html", "--store", "sqlite"]));
