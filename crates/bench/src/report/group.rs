@@ -163,7 +163,7 @@ pub(crate) fn explanation(workload: Workload) -> &'static str {
             "Put the tasks of a run, all of them in progress, back among the pending ones."
         }
         Workload::Mixed => {
-            "Nine reads for each event added: a task, its run, the latest events, a page of tasks."
+            "Nine reads for each event added: of a run, its latest events, or a page of its tasks."
         }
         Workload::Open => "Open the store with its tasks in it, and close it.",
     }
