@@ -36,7 +36,7 @@ pub enum Workload {
     Wake,
     /// Put the tasks of a run, all of them in progress, back among the pending ones.
     Resume,
-    /// Nine reads (a task, its run, the latest events, a page of tasks) for each event added.
+    /// Nine reads (of a run, its latest events, or a page of its tasks) for each event added.
     Mixed,
     /// Open the store with its tasks in it, and close it.
     Open,

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::{fmt, io};
 
+use crate::Workload;
+
 /// The result of a step of a benchmark.
 pub type Result<T> = std::result::Result<T, Failure>;
 
@@ -28,6 +30,15 @@ pub enum Failure {
         /// What is wrong with it.
         what: String,
     },
+    /// Something went wrong while an engine was measured.
+    During {
+        /// The engine.
+        engine: String,
+        /// What it was at.
+        workload: Workload,
+        /// What went wrong.
+        source: Box<Self>,
+    },
     /// What was asked for makes no sense, or would give figures that mean nothing. The text says why.
     Refused(String),
 }
@@ -36,6 +47,14 @@ impl Failure {
     /// Wraps what a storage engine said.
     pub fn engine(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Engine(error.into())
+    }
+
+    pub(crate) fn during(self, engine: &str, workload: Workload) -> Self {
+        Self::During {
+            engine: engine.to_owned(),
+            workload,
+            source: Box::new(self),
+        }
     }
 
     /// Wraps what the system said. `what` was to be done.
@@ -54,6 +73,11 @@ impl fmt::Display for Failure {
             Self::Engine(error) => write!(formatter, "{error}"),
             Self::Io { what, source } => write!(formatter, "{what}: {source}"),
             Self::Trace { line, what } => write!(formatter, "line {line} of the trace: {what}"),
+            Self::During {
+                engine,
+                workload,
+                source,
+            } => write!(formatter, "{engine}, {workload}: {source}"),
             Self::Refused(why) => formatter.write_str(why),
         }
     }
@@ -65,6 +89,8 @@ impl Error for Failure {
             Self::Store(error) => error.source(),
             Self::Engine(error) => error.source(),
             Self::Io { source, .. } => Some(source),
+            // The text holds its own.
+            Self::During { source, .. } => source.source(),
             Self::Trace { .. } | Self::Refused(_) => None,
         }
     }

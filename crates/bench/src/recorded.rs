@@ -16,11 +16,38 @@ use crate::{Failure, Result};
 /// A store that passes every call on to the one inside of it, and writes the call down in a trace, which
 /// [`replay`](crate::replay) makes again on any store.
 ///
+/// ```
+/// use std::sync::Arc;
+///
+/// use runstore_bench::{Recorded, Timing, Trace, replay};
+/// use runstore_core::{NewRun, Store};
+/// use runstore_memory::MemoryStore;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("trace.jsonl");
+/// let recorded = Arc::new(Recorded::to_file(MemoryStore::new(), &path)?);
+/// // Whatever takes a `dyn Store` takes this one.
+/// let store: Arc<dyn Store> = recorded.clone();
+/// store.create_run(NewRun::new("Add CSV export", "/srv/reports")).await?;
+/// store.close().await?;
+/// assert_eq!(recorded.finish()?, 2);
+///
+/// let trace = Trace::from_file(&path)?;
+/// let another = Arc::new(MemoryStore::new());
+/// let replayed = replay(&trace, another, Timing::AsFastAsPossible).await?;
+/// assert_eq!(replayed.differences.count, 0);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # The trace
 ///
 /// Lines of JSON, of which [`read_trace`](crate::read_trace) tells the fields: one for each call, written when the call
-/// is over, with its name, what it was given, when it began and how long the store took, and what came of it. A call whose future was dropped (or panicked) before it was over is written as dropped, without an answer;
-/// a future that was never polled made no call, and leaves no line.
+/// is over, with its name, what it was given, when it began and how long the store took, and what came of it. A call
+/// whose future was dropped (or panicked) before it was over is written as dropped, without an answer; a future that
+/// was never polled made no call, and leaves no line.
 ///
 /// # What it costs
 ///

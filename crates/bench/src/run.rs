@@ -12,14 +12,15 @@ use crate::measure::disk::measure_fsync;
 use crate::measure::machine;
 use crate::measure::process::Usage;
 use crate::report::{Percentiles, Report, Round, Row, StepLatency, distribution};
-use crate::{Case, Engine, Failure, Result, Steps, Subject};
+use crate::{Case, Engine, Failure, Result, Steps, Subject, Workload};
 
 /// How long a round is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Length {
     /// So many operations.
     Operations(u64),
-    /// About as many operations as an engine carries out in that time, found out while it warms up.
+    /// About as many operations as an engine carries out in that time, found out while it warms up; at a rate, as many
+    /// as are to begin in that time, whether or not the engine keeps up.
     Time(Duration),
 }
 
@@ -53,6 +54,9 @@ pub struct Progress<'p> {
 
 /// The most operations of a round whose length is a time: what they use up is made before and held in the store.
 const MOST_OPERATIONS: u64 = 400_000;
+
+/// How much later than a round an operation is due at most, for what is later cannot be told.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How much of the time of a round the warm-up must have taken to tell how many operations fill it.
 const ENOUGH: f64 = 0.2;
@@ -90,9 +94,8 @@ pub async fn run(
                 engine: engine.name(),
             });
             done += 1;
-            if let Some(subject) = engine.begin(case).await? {
-                turns.push(Turn::warmed_up(engine.as_ref(), subject, case, plan.length).await?);
-            }
+            let turn = Turn::begun(engine.as_ref(), case, plan.length).await;
+            turns.extend(turn.map_err(|error| error.during(engine.name(), case.workload))?);
         }
         for _ in 0..plan.rounds {
             for turn in &mut turns {
@@ -103,11 +106,15 @@ pub async fn run(
                     engine: &turn.row.engine,
                 });
                 done += 1;
-                turn.round().await?;
+                let round = turn.round().await;
+                round.map_err(|error| error.during(&turn.row.engine, case.workload))?;
             }
         }
         for turn in turns {
-            report.rows.push(turn.end().await?);
+            let engine = turn.row.engine.clone();
+            let row = turn.end().await;
+            let row = row.map_err(|error| error.during(&engine, case.workload))?;
+            report.rows.push(row);
         }
     }
     Ok(report)
@@ -121,6 +128,9 @@ fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {
     if plan.rounds == 0 || matches!(plan.length, Length::Operations(0)) {
         return refuse("rounds and operations must be at least 1");
     }
+    if plan.length == Length::Time(Duration::ZERO) {
+        return refuse("the time of a round must be above 0");
+    }
     for case in &plan.cases {
         if case.workers == 0 || case.runs == 0 {
             return refuse("workers and runs must be at least 1");
@@ -130,6 +140,13 @@ fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {
             .is_some_and(|rate| !rate.is_finite() || rate <= 0.0)
         {
             return refuse("a rate must be above 0");
+        }
+        // The time from when it was due would hold what is made before it.
+        if case.rate.is_some() && case.workload.is_interrupted() {
+            let workload = case.workload;
+            return refuse(&format!(
+                "{workload} cannot be measured at a rate, for each operation needs something made before it"
+            ));
         }
     }
     Ok(())
@@ -145,12 +162,11 @@ struct Turn {
 }
 
 impl Turn {
-    async fn warmed_up(
-        engine: &dyn Engine,
-        subject: Box<dyn Subject>,
-        case: &Case,
-        length: Length,
-    ) -> Result<Self> {
+    /// Begins the case and warms up; `None` if the engine does not do the workload.
+    async fn begun(engine: &dyn Engine, case: &Case, length: Length) -> Result<Option<Self>> {
+        let Some(subject) = engine.begin(case).await? else {
+            return Ok(None);
+        };
         let row = Row {
             engine: engine.name().to_owned(),
             is_reference: engine.is_reference(),
@@ -167,16 +183,18 @@ impl Turn {
             times: crate::steps::histogram()?,
             bytes_before: None,
         };
-        turn.operations = match length {
-            Length::Operations(operations) => {
-                let few = operations.div_ceil(10);
-                turn.measured(few).await?;
-                operations
-            }
-            Length::Time(time) => turn.operations_in(time).await?,
+        turn.operations = match (length, case.rate) {
+            (Length::Operations(operations), _) => turn.warmed_up_for(operations).await?,
+            (Length::Time(time), Some(rate)) => turn.warmed_up_for(due_in(time, rate)).await?,
+            (Length::Time(time), None) => turn.operations_in(time).await?,
         };
         turn.bytes_before = turn.file_bytes();
-        Ok(turn)
+        Ok(Some(turn))
+    }
+
+    async fn warmed_up_for(&self, operations: u64) -> Result<u64> {
+        self.measured(operations.div_ceil(10)).await?;
+        Ok(operations)
     }
 
     /// Carries out more and more operations, until their number in this time can be told.
@@ -193,7 +211,9 @@ impl Turn {
                     reason = "bounded, and far from 2^53"
                 )]
                 let fitting = (operations as f64 / share.max(f64::MIN_POSITIVE)) as u64;
-                return Ok(fitting.clamp(self.row.case.workers as u64, MOST_OPERATIONS));
+                return Ok(fitting
+                    .min(MOST_OPERATIONS)
+                    .max(self.row.case.workers as u64));
             }
             operations = (operations * 4).min(MOST_OPERATIONS);
         }
@@ -220,9 +240,9 @@ impl Turn {
 
         let case = &self.row.case;
         #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
-        let (count, workers) = (operations as f64, case.workers as f64);
+        let (count, at_once) = (operations as f64, at_once(case, operations) as f64);
         let seconds = match case.workload.is_interrupted() {
-            true => measured.as_secs_f64() / workers,
+            true => measured.as_secs_f64() / at_once,
             false => wall.as_secs_f64(),
         };
         let is_own = self.subject.is_in_process() && !case.workload.is_interrupted();
@@ -300,9 +320,44 @@ impl Turn {
     }
 }
 
-/// When the operation of this number is to begin.
+/// How many operations of a round are carried out at the same time, as a rule.
+fn at_once(case: &Case, operations: u64) -> u64 {
+    match case.workload {
+        // A file may be open once.
+        Workload::Open => 1,
+        _ => operations.min(case.workers as u64),
+    }
+}
+
+/// How long after the first the operation of this number is to begin.
 fn due_after(number: u64, rate: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
     let seconds = number as f64 / rate;
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    Duration::try_from_secs_f64(seconds).map_or(FAR, |after| after.min(FAR))
+}
+
+/// How many operations are to begin in this time.
+fn due_in(time: Duration, rate: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is not negative, and a cast ends at the bounds"
+    )]
+    let due = (time.as_secs_f64() * rate).round() as u64;
+    due.clamp(1, MOST_OPERATIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operations_of_a_rate_begin_at_even_distances() {
+        let due = [0, 1, 50].map(|number| due_after(number, 100.0));
+        assert_eq!(due, [0, 10, 500].map(Duration::from_millis));
+        assert_eq!(due_after(1, 1e-300), FAR);
+        assert_eq!(due_in(Duration::from_millis(500), 100.0), 50);
+        assert_eq!(due_in(Duration::from_millis(1), 1e-300), 1);
+        assert_eq!(due_in(Duration::MAX, 1e9), MOST_OPERATIONS);
+    }
 }

@@ -141,6 +141,48 @@ async fn a_round_of_a_time_finds_out_how_many_operations_fill_it() {
 }
 
 #[tokio::test]
+async fn at_a_rate_a_round_has_the_operations_that_are_due_in_its_time() {
+    let of = Case {
+        rate: Some(500.0),
+        ..case(Workload::Append)
+    };
+    let length = Length::Time(Duration::from_millis(20));
+    let report = measured(vec![of], 1, length).await.unwrap();
+    for row in &report.rows {
+        assert_eq!(row.rounds.first().unwrap().operations, 10);
+    }
+}
+
+#[tokio::test]
+async fn workers_without_an_operation_make_no_round_faster() {
+    let of = Case {
+        workers: 9,
+        ..case(Workload::Resume)
+    };
+    let report = measured(vec![of], 1, Length::Operations(1)).await.unwrap();
+    for row in &report.rows {
+        let round = row.rounds.first().unwrap();
+        let micros = round.latency.max;
+        // To the 1 % of the histogram.
+        assert!(
+            (round.seconds * 1e6 / micros - 1.0).abs() < 0.02,
+            "{round:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_failure_names_the_engine_and_the_workload() {
+    let of = Case {
+        tasks: 200_000,
+        ..case(Workload::Plan)
+    };
+    let refused = measured(vec![of], 1, Length::Operations(1)).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.starts_with("a, plan: invalid input: drafts"), "{told}");
+}
+
+#[tokio::test]
 async fn what_means_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let engines: [Box<dyn Engine>; 1] = [Box::new(StoreEngine::new("a", Memory))];
@@ -166,6 +208,14 @@ async fn what_means_nothing_is_refused() {
             .await
             .contains("operations")
     );
+    let at_a_rate = |of: &mut Case| {
+        of.workload = Workload::Wake;
+        of.rate = Some(1.0);
+    };
+    let told = refused(1, one, at_a_rate).await;
+    assert!(told.contains("wake cannot be measured at a rate"), "{told}");
+    let no_time = Length::Time(Duration::ZERO);
+    assert!(refused(1, no_time, |_| {}).await.contains("time"));
     assert!(
         refused(1, one, |of| of.workers = 0)
             .await

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => end(demo::run(&arguments), ExitCode::FAILURE),
         Command::DemoWorker => demo::work(),
         Command::Show(arguments) => end(show::show(&arguments), ExitCode::SUCCESS),
-        Command::Bench(arguments) => end(bench::run(&arguments), ExitCode::FAILURE),
+        Command::Bench(arguments) => end(bench::run(&arguments), ExitCode::SUCCESS),
         Command::Runs(arguments) => end(show::runs(&arguments), ExitCode::SUCCESS),
     }
 }

@@ -55,8 +55,10 @@ pub fn reference_of<'r>(report: &'r Report, row: &Row) -> Option<&'r Row> {
     references.min_by_key(|reference| reference.engine.len())
 }
 
-/// Whether a reference of this name is one of the engine: the name ends with the engine's, as a word of its own.
+/// Whether a reference of this name is one of the engine: the name ends with the engine's, as a word of its own. Behind
+/// a question mark an engine's name tells its options.
 pub(crate) fn is_named_after(reference: &str, engine: &str) -> bool {
+    let (engine, _) = engine.split_once('?').unwrap_or((engine, ""));
     let before = reference.strip_suffix(engine);
     before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
 }
@@ -161,7 +163,7 @@ pub(crate) fn explanation(workload: Workload) -> &'static str {
             "Put the tasks of a run, all of them in progress, back among the pending ones."
         }
         Workload::Mixed => {
-            "Nine reads for each event added: a task, its run, the latest events, a page of tasks."
+            "Nine reads for each event added: of a run, its latest events, or a page of its tasks."
         }
         Workload::Open => "Open the store with its tasks in it, and close it.",
     }
@@ -183,12 +185,15 @@ mod tests {
             row("old bare sqlite", &of, 300.0),
             row("bare sqlite", &of, 200.0),
             row("bare sqlite", &case(Workload::Claim, 1, 10), 400.0),
+            row("sqlite?readers=2", &of, 100.0),
             row("lite", &of, 50.0),
         ];
-        let [store, .., lite] = report.rows.as_slice() else {
-            panic!("five rows");
+        let [store, .., optioned, lite] = report.rows.as_slice() else {
+            panic!("six rows");
         };
-        assert_eq!(reference_of(&report, store).unwrap().engine, "bare sqlite");
+        for store in [store, optioned] {
+            assert_eq!(reference_of(&report, store).unwrap().engine, "bare sqlite");
+        }
         assert!((ratio_to_reference(&report, store).unwrap() - 0.5).abs() < 0.01);
         assert_eq!(reference_of(&report, lite), None);
         assert_eq!(reference_of(&report, &report.rows[2]), None);

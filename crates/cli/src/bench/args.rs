@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use runstore::Durability;
 use runstore_bench::{Timing, Workload};
 
@@ -70,31 +70,31 @@ pub(crate) struct MeasureArguments {
     #[arg(long)]
     pub(crate) no_reference: bool,
     /// By how many workers at the same time, one number or several
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 16, 64])]
-    pub(crate) workers: Vec<usize>,
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 16, 64], value_parser = value_parser!(u16).range(1..=4_096))]
+    pub(crate) workers: Vec<u16>,
     /// How many tasks there are beside those that are worked on, one number or several
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1_000])]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1_000], value_parser = value_parser!(u64).range(..=100_000_000))]
     pub(crate) tasks: Vec<u64>,
     /// Over how many runs they are spread
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) runs: usize,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) runs: u32,
     /// The bytes of each objective, summary and payload
-    #[arg(long, value_name = "BYTES", default_value_t = 200)]
-    pub(crate) payload: usize,
+    #[arg(long, value_name = "BYTES", default_value_t = 200, value_parser = value_parser!(u32).range(..=8_388_608))]
+    pub(crate) payload: u32,
     /// How many operations begin each second, whatever became of the ones before
-    #[arg(long, value_name = "PER_SECOND")]
+    #[arg(long, value_name = "PER_SECOND", allow_negative_numbers = true, value_parser = above_zero)]
     pub(crate) rate: Option<f64>,
     /// What a write survives once it has returned
     #[arg(long, value_enum, default_value_t = Survives::Full)]
     pub(crate) durability: Survives,
     /// How many rounds each engine makes, in turns with the others
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub(crate) rounds: usize,
-    /// About how long a round takes
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u16).range(1..=1_000))]
+    pub(crate) rounds: u16,
+    /// About how long a round takes; at most 400,000 operations
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, allow_negative_numbers = true, value_parser = above_zero)]
     pub(crate) seconds: f64,
     /// How many operations a round has, in place of a time
-    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = value_parser!(u64).range(1..))]
     pub(crate) operations: Option<u64>,
     /// The folder for the files of the stores; what was made there is removed
     #[arg(long, value_name = "FOLDER", default_value = ".")]
@@ -111,6 +111,17 @@ pub(crate) struct MeasureArguments {
     /// Tell what changed since a report that --json printed
     #[arg(long, value_name = "OLD.json")]
     pub(crate) compare: Option<PathBuf>,
+}
+
+/// The most of what is counted in fractions: more than anybody waits for.
+const MOST: f64 = 1e9;
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    match number > 0.0 && number <= MOST {
+        true => Ok(number),
+        false => Err(format!("it must be above 0 and at most {MOST}")),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

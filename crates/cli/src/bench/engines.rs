@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -40,7 +39,13 @@ pub(crate) fn named(
     };
     let mut engines: Vec<Box<dyn Engine>> = Vec::new();
     for store in &stores {
-        engines.push(engine(store, folder)?);
+        let engine = engine(store, folder)?;
+        let name = engine.name();
+        if engines.iter().any(|other| other.name() == name) {
+            let problem = format!("--store names {name} twice, which could not be told apart");
+            return Err(Failure::new(problem));
+        }
+        engines.push(engine);
         if let Some(reference) = reference_to(store, folder).filter(|_| with_references) {
             // Two sets of options of one backend share it.
             let mut names = engines.iter().map(|engine| engine.name());
@@ -72,15 +77,31 @@ fn reference_to(store: &str, folder: &Path) -> Option<Box<dyn Engine>> {
     }
 }
 
+/// What a URL may say of the connection, by which a bare loop finds the server as a store does.
+#[cfg(feature = "postgres")]
+const OF_CONNECTION: [&str; 10] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+];
+
 /// The URL without what only a store understands.
 #[cfg(feature = "postgres")]
 fn without_options(url: &str) -> String {
     let Some((place, options)) = url.split_once('?') else {
         return url.to_owned();
     };
-    let kept = options
-        .split('&')
-        .filter(|option| option.starts_with("ssl"));
+    let kept = options.split('&').filter(|option| {
+        let (key, _) = option.split_once('=').unwrap_or((option, ""));
+        OF_CONNECTION.contains(&key)
+    });
     let kept = Vec::from_iter(kept).join("&");
     match kept.as_str() {
         "" => place.to_owned(),
@@ -89,18 +110,21 @@ fn without_options(url: &str) -> String {
 }
 
 fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Failure> {
-    if store.contains("://") {
+    if store.starts_with("postgres") && store.contains(':') {
         return server(store);
     }
     let (backend, options) = store.split_once('?').unwrap_or((store, ""));
     if !BACKENDS.contains(&backend) || backend == "postgres" {
         let mut known = Vec::from_iter(BACKENDS.iter().copied());
         known.retain(|backend| *backend != "postgres");
-        let problem = format!(
-            "there is no engine {:?}; there are {} and postgres://USER@HOST/DATABASE",
-            shown(store),
-            known.join(", ")
-        );
+        let known = known.join(", ");
+        let hint = match backend.split_once(':') {
+            Some((backend, _)) if BACKENDS.contains(&backend) => {
+                format!("its stores are fresh files in --dir, so name {backend} alone")
+            }
+            _ => format!("there are {known} and postgres://USER@HOST/DATABASE"),
+        };
+        let problem = format!("--store {:?} is no engine; {hint}", shown(store));
         return Err(Failure::new(problem));
     }
     let fresh = Fresh {
@@ -111,23 +135,26 @@ fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Fa
     Ok(Box::new(StoreEngine::new(store, fresh)))
 }
 
+/// The options of a store on a server that make another engine of it, in a report.
+const OF_ENGINE: [&str; 5] = ["connections", "durability", "poll_ms", "pooler", "together"];
+
 fn server(store: &str) -> std::result::Result<Box<dyn Engine>, Failure> {
     let url: StoreUrl = store
         .parse()
-        .or_fail(format!("cannot read the URL {}", shown(store)))?;
-    if !url.scheme().starts_with("postgres") {
-        let problem = format!(
-            "{} is no server; name the backend alone, as sqlite, for stores in fresh files",
-            shown(store)
-        );
-        return Err(Failure::new(problem));
+        .or_fail(format!("cannot read the URL --store {}", shown(store)))?;
+    let has = |option| url.options().any(|(key, _)| key == option);
+    let mut name = "postgres".to_owned();
+    for (key, value) in url.options().filter(|(key, _)| OF_ENGINE.contains(key)) {
+        name = with_option(&name, key, value);
     }
-    let has_schema = url.options().any(|(key, _)| key == "schema");
-    let url = match has_schema {
-        true => store.to_owned(),
-        false => with_option(store, "schema", SCHEMA),
+    let server = Server {
+        url: match has("schema") {
+            true => store.to_owned(),
+            false => with_option(store, "schema", SCHEMA),
+        },
+        has_durability: has("durability"),
     };
-    Ok(Box::new(StoreEngine::new("postgres", Server { url })))
+    Ok(Box::new(StoreEngine::new(name, server)))
 }
 
 fn with_option(url: &str, key: &str, value: &str) -> String {
@@ -147,19 +174,18 @@ static FILES: AtomicU32 = AtomicU32::new(0);
 
 impl Fresh {
     fn url(&self, file: &Path, durability: Durability) -> Result<String> {
-        let Some(file) = file.to_str() else {
+        // Behind a question mark there are options.
+        let Some(file) = file.to_str().filter(|file| !file.contains('?')) else {
             let problem = format!("{} cannot be named in a URL", file.display());
             return Err(BenchFailure::Refused(problem));
         };
-        let url = with_option(
-            &format!("{}:{file}", self.backend),
-            "durability",
-            &durability.to_string(),
-        );
-        Ok(match self.options.as_str() {
-            "" => url,
-            options => format!("{url}&{options}"),
-        })
+        let mut options = Vec::new();
+        // Full is what all have by themselves, and redb has no other.
+        if durability == Durability::Relaxed && self.backend != "redb" {
+            options.push("durability=relaxed");
+        }
+        options.extend(self.options.split('&').filter(|option| !option.is_empty()));
+        Ok(format!("{}:{file}?{}", self.backend, options.join("&")))
     }
 }
 
@@ -168,14 +194,14 @@ impl Opener for Fresh {
     async fn open(&self, durability: Durability) -> Result<Opened> {
         if self.backend == "memory" {
             return Ok(Opened {
-                store: runstore::open("memory:").await?,
+                store: runstore::open(&format!("memory:?{}", self.options)).await?,
                 place: String::new(),
                 files: Vec::new(),
                 is_in_process: true,
             });
         }
         let number = FILES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("runstore-bench-{}-{number}.{}", process::id(), self.backend);
+        let name = format!("{number}.{}", self.backend);
         let file = self.folder.join(name);
         let url = self.url(&file, durability)?;
         let beside = |ending: &str| {
@@ -215,12 +241,17 @@ impl Opener for Fresh {
 /// Stores on a server: all in one schema, each case with runs of its own, which are deleted in the end.
 struct Server {
     url: String,
+    /// Whether its URL says what a write survives, whatever a case asks for.
+    has_durability: bool,
 }
 
 #[async_trait]
 impl Opener for Server {
     async fn open(&self, durability: Durability) -> Result<Opened> {
-        let url = with_option(&self.url, "durability", &durability.to_string());
+        let url = match self.has_durability {
+            true => self.url.clone(),
+            false => with_option(&self.url, "durability", &durability.to_string()),
+        };
         Ok(Opened {
             store: runstore::open(&url).await?,
             place: url,

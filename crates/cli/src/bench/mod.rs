@@ -3,17 +3,21 @@
 mod args;
 mod engines;
 mod replay;
+mod scratch;
 
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runstore_bench::{
-    Case, FileSystem, Length, Plan, Progress, Report, Workload, compare, html, terminal,
+    Case, Comparison, Engine, FileSystem, Length, Plan, Progress, Report, Workload, compare, html,
+    terminal,
 };
 
 pub(crate) use self::args::BenchArguments;
 use self::args::{MeasureArguments, Other, Survives};
+use self::scratch::Scratch;
 use crate::failure::{Context, Failure};
 use crate::open::runtime;
 use crate::output;
@@ -30,21 +34,31 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
 
 fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
     check_folder(arguments)?;
+    if let Some(file) = &arguments.html {
+        check_page(file)?;
+    }
     let old = old_report(arguments)?;
+    let scratch = Scratch::within(&arguments.dir)?;
+    let engines = engines::named(&arguments.stores, scratch.path(), !arguments.no_reference)?;
     let plan = Plan {
         cases: cases(arguments),
-        rounds: arguments.rounds,
+        rounds: arguments.rounds.into(),
         length: match arguments.operations {
             Some(operations) => Length::Operations(operations),
             None => Length::Time(
                 Duration::try_from_secs_f64(arguments.seconds)
-                    .or_fail("cannot take the seconds of a round")?,
+                    .or_fail("cannot take the --seconds of a round")?,
             ),
         },
         folder: arguments.dir.clone(),
         fsync: Some(FSYNC),
     };
-    let engines = engines::named(&arguments.stores, &arguments.dir, !arguments.no_reference)?;
+    let report = measured(&engines, &plan)?;
+    tell(arguments, &report, old.as_ref())
+}
+
+/// Carries out the plan under a bar of its progress, until it is over or somebody breaks it off.
+fn measured(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report, Failure> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({eta} left)");
     bar.set_style(style.or_fail("cannot draw the progress")?);
@@ -62,24 +76,44 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
             progress.engine
         ));
     };
-    let measured = runtime()?.block_on(runstore_bench::run(&engines, &plan, &mut show));
+    let measured = runtime()?.block_on(async {
+        tokio::select! {
+            // First, for it is listened to from the first look on.
+            biased;
+            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+            measured = runstore_bench::run(engines, plan, &mut show) => {
+                measured.or_fail("the benchmark was broken off")
+            }
+        }
+    });
     bar.finish_and_clear();
-    let report = measured.or_fail("the benchmark was broken off")?;
-    tell(arguments, &report, old.as_ref())
+    measured
 }
 
 /// A flush that reaches no disk costs nothing, and a figure with it says nothing.
 fn check_folder(arguments: &MeasureArguments) -> Result<(), Failure> {
     let dir = arguments.dir.display();
     if !arguments.dir.is_dir() {
-        return Err(Failure::new(format!("{dir} is no folder")));
+        return Err(Failure::new(format!("--dir {dir} is no folder")));
     }
     let is_in_memory = FileSystem::of(&arguments.dir).is_some_and(|of| of.is_in_memory());
     if is_in_memory && arguments.durability == Survives::Full && !arguments.allow_tmpfs {
         return Err(Failure::new(format!(
-            "{dir} is in memory, where durable writes cost nothing: give a folder on a disk with --dir, or \
+            "--dir {dir} is in memory, where durable writes cost nothing: give a folder on a disk with --dir, or \
              --allow-tmpfs to measure all the same"
         )));
+    }
+    Ok(())
+}
+
+/// Finds out whether a page can be written there before anything is measured for it, and leaves what is there.
+fn check_page(file: &Path) -> Result<(), Failure> {
+    let is_new = !file.exists();
+    let opened = File::options().append(true).create(true).open(file);
+    opened.or_fail(format!("cannot write --html {}", file.display()))?;
+    if is_new {
+        // A benchmark that is broken off has no page.
+        let _ = fs::remove_file(file);
     }
     Ok(())
 }
@@ -93,42 +127,55 @@ fn cases(arguments: &MeasureArguments) -> Vec<Case> {
     for workload in workloads {
         for tasks in &arguments.tasks {
             for workers in &arguments.workers {
-                cases.push(Case {
+                let case = Case {
                     workload: *workload,
-                    workers: *workers,
+                    workers: usize::from(*workers),
                     tasks: *tasks,
-                    runs: arguments.runs,
-                    payload_bytes: arguments.payload,
+                    runs: arguments.runs as usize,
+                    payload_bytes: arguments.payload as usize,
                     rate: arguments.rate,
                     durability: arguments.durability.into(),
-                });
+                };
+                if !cases.contains(&case) {
+                    cases.push(case);
+                }
             }
         }
     }
     cases
 }
 
+/// Prints the report and writes its page. Neither is lost by the other's failure.
 fn tell(
     arguments: &MeasureArguments,
     report: &Report,
     old: Option<&Report>,
 ) -> Result<(), Failure> {
     let comparison = old.map(|old| compare(old, report));
+    let printed = print(arguments, report, comparison.as_ref());
     if let Some(file) = &arguments.html {
         let page = html(report, comparison.as_ref());
-        fs::write(file, page).or_fail(format!("cannot write {}", file.display()))?;
+        fs::write(file, page).or_fail(format!("cannot write --html {}", file.display()))?;
     }
+    printed
+}
+
+fn print(
+    arguments: &MeasureArguments,
+    report: &Report,
+    comparison: Option<&Comparison>,
+) -> Result<(), Failure> {
+    let comparison = comparison.map(Comparison::terminal);
     if arguments.json {
-        output::print_json(report)?;
         // For who reads it; the standard output is for the report alone.
         if let Some(comparison) = &comparison {
-            output::complain(&comparison.terminal());
+            output::complain(comparison);
         }
-        return Ok(());
+        return output::print_json(report);
     }
     output::print(&terminal(report))?;
     match &comparison {
-        Some(comparison) => output::print(&comparison.terminal()),
+        Some(comparison) => output::print(comparison),
         None => Ok(()),
     }
 }
@@ -138,7 +185,7 @@ fn old_report(arguments: &MeasureArguments) -> Result<Option<Report>, Failure> {
     let Some(file) = &arguments.compare else {
         return Ok(None);
     };
-    let what = format!("cannot read the report {}", file.display());
+    let what = format!("cannot read the report --compare {}", file.display());
     let text = fs::read_to_string(file).or_fail(what.as_str())?;
     Report::from_json(&text).or_fail(what).map(Some)
 }

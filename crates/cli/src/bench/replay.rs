@@ -1,7 +1,10 @@
 //! `runstore bench replay`: the calls of an application made again on any store.
 
+use std::fs::File;
+use std::io::BufReader;
+
 use comfy_table::{CellAlignment, Table};
-use runstore_bench::{Differences, Replayed, Trace, replay};
+use runstore_bench::{Differences, Replayed, read_trace, replay};
 
 use super::args::ReplayArguments;
 use crate::failure::{Context, Failure};
@@ -11,7 +14,9 @@ use crate::table;
 
 pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     let file = arguments.trace.display();
-    let trace = Trace::from_file(&arguments.trace);
+    let opened = File::open(&arguments.trace);
+    let opened = opened.or_fail(format!("cannot open the trace {file}"))?;
+    let trace = read_trace(BufReader::new(opened));
     let trace = trace.or_fail(format!("cannot read the trace {file}"))?;
     let replayed = runtime()?.block_on(async {
         let store = open(&arguments.store).await?;
@@ -23,20 +28,28 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         ))?;
         Ok(replayed)
     })?;
-    if arguments.json {
-        output::print_json(&replayed)?;
-    } else {
-        output::print(&methods(&replayed).to_string())?;
-        for line in lines(&replayed) {
-            output::print(&line)?;
+    let told = tell(&replayed, arguments.json);
+    match replayed.differences.count {
+        0 => told,
+        // Also if nobody reads on.
+        count => {
+            let calls = if count == 1 { "call was" } else { "calls were" };
+            Err(Failure::new(format!(
+                "{count} {calls} answered otherwise than in the recording"
+            )))
         }
     }
-    match replayed.differences.count {
-        0 => Ok(()),
-        count => Err(Failure::new(format!(
-            "{count} calls were answered otherwise than in the recording"
-        ))),
+}
+
+fn tell(replayed: &Replayed, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return output::print_json(replayed);
     }
+    output::print(&methods(replayed).to_string())?;
+    for line in lines(replayed) {
+        output::print(&line)?;
+    }
+    Ok(())
 }
 
 fn methods(replayed: &Replayed) -> Table {

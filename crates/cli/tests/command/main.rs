@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod bad_plans;
+mod bench;
+mod bench_replay;
 mod demo;
 mod killed;
 mod look;

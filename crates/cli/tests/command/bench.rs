@@ -1,0 +1,302 @@
+//! The benchmark, as small as it can be: what it prints, writes, refuses and leaves behind.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use runstore_bench::FileSystem;
+use serde_json::Value;
+
+use crate::support::{Folder, json};
+
+/// The engines that need no server, each with its reference.
+const ENGINES: [&str; 5] = ["memory", "redb", "bare redb", "sqlite", "bare sqlite"];
+
+/// A benchmark of few operations, wherever the folder is.
+fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["bench", "--allow-tmpfs", "--tasks", "5"];
+    arguments.extend(["--operations", "3", "--rounds", "1"]);
+    arguments.extend(more);
+    arguments
+}
+
+fn texts<'v>(report: &'v Value, field: impl Fn(&'v Value) -> &'v Value) -> Vec<&'v str> {
+    let rows = report["rows"].as_array().unwrap();
+    rows.iter()
+        .map(|row| field(row).as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_table_has_each_engine_beside_its_reference() {
+    let folder = Folder::new();
+    let told = folder.succeed(small(&["cycle", "append", "--workers", "1,2"]));
+    for case in [
+        "cycle · 1 worker · 5 tasks",
+        "cycle · 2 workers",
+        "append · 1 worker",
+    ] {
+        assert!(told.contains(case), "no {case} in {told}");
+    }
+    for engine in ENGINES {
+        assert!(told.contains(&format!("│ {engine} ")), "{told}");
+    }
+    for title in ["store/bare", "p99.9", "CPU/op", "file before → after"] {
+        assert!(told.contains(title), "no {title} in {told}");
+    }
+    assert_eq!(folder.files(), [""; 0]);
+}
+
+#[test]
+fn the_report_as_json_has_the_rows_that_were_asked_for() {
+    let folder = Folder::new();
+    let workloads = [
+        "finish",
+        "claim",
+        "claim-nothing",
+        "append-beside-snapshots",
+        "plan",
+        "snapshot",
+        "snapshot-beside-appends",
+        "pages",
+        "wake",
+        "resume",
+        "mixed",
+        "open",
+    ];
+    let mut arguments = small(&["--json", "--workers", "2", "--runs", "2", "--no-reference"]);
+    arguments.extend(workloads);
+    let report = json(&folder.succeed(arguments));
+    let found: HashSet<_> = texts(&report, |row| &row["engine"])
+        .into_iter()
+        .zip(texts(&report, |row| &row["case"]["workload"]))
+        .collect();
+    for engine in ["memory", "redb", "sqlite"] {
+        for workload in workloads {
+            // What is in memory cannot be opened again.
+            let is_there = (engine, workload) != ("memory", "open");
+            assert_eq!(
+                found.contains(&(engine, workload)),
+                is_there,
+                "{engine} {workload}"
+            );
+        }
+    }
+    for row in report["rows"].as_array().unwrap() {
+        assert_eq!(row["rounds"][0]["operations"], 3);
+        assert_eq!(row["isReference"], false);
+    }
+    assert!(report["fsync"]["perSecond"].as_f64().unwrap() > 0.0);
+    assert_eq!(folder.files(), [""; 0]);
+}
+
+#[test]
+fn an_engine_has_its_options_in_its_name_and_shares_its_reference() {
+    let folder = Folder::new();
+    let relaxed = "sqlite?durability=relaxed&readers=2";
+    let stores = [
+        "--store",
+        "sqlite",
+        "--store",
+        relaxed,
+        "append",
+        "--json",
+        "--workers=1",
+    ];
+    let report = json(&folder.succeed(small(&stores)));
+    let engines = texts(&report, |row| &row["engine"]);
+    assert_eq!(engines, ["sqlite", "bare sqlite", relaxed]);
+    let durability = texts(&report, |row| &row["durability"]);
+    assert_eq!(durability, ["full", "full", "relaxed"]);
+}
+
+#[test]
+fn relaxed_durability_is_what_an_engine_has_of_it() {
+    let folder = Folder::new();
+    let relaxed = ["append", "--durability", "relaxed", "--workers=1", "--json"];
+    let report = json(&folder.succeed(small(&relaxed)));
+    assert_eq!(texts(&report, |row| &row["engine"]), ENGINES);
+    let durability = texts(&report, |row| &row["durability"]);
+    assert_eq!(
+        durability,
+        ["volatile", "full", "full", "relaxed", "relaxed"]
+    );
+}
+
+#[test]
+fn the_page_needs_no_other() {
+    let folder = Folder::new();
+    folder.succeed(small(&["--html", "page.html", "--store", "sqlite"]));
+    let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("bare sqlite"));
+    for outside in ["src=", "url(", "@import", "<link", "<script"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let links = page.split("href=\"").skip(1);
+    assert!(links.into_iter().all(|link| link.starts_with('#')));
+    assert_eq!(folder.files(), ["page.html"]);
+}
+
+#[test]
+fn a_report_is_compared_with_an_earlier_one() {
+    let folder = Folder::new();
+    let of = ["append", "--store", "memory", "--workers", "1"];
+    let old = folder.succeed(small(&[&of[..], &["--json"]].concat()));
+    folder.write("old.json", old.as_bytes());
+    let told = folder.succeed(small(&[&of[..], &["--compare", "old.json"]].concat()));
+    assert!(
+        told.contains("figures did not change beyond the spread"),
+        "{told}"
+    );
+    assert!(!told.contains("Only in"), "{told}");
+
+    // The standard output is for the report alone.
+    let both = folder.run(small(
+        &[&of[..], &["--json", "--compare", "old.json"]].concat(),
+    ));
+    json(&String::from_utf8(both.stdout).unwrap());
+    let beside = String::from_utf8(both.stderr).unwrap();
+    assert!(beside.contains("beyond it by chance alone"), "{beside}");
+    let other = small(&[&of[..4], &["16", "--compare", "old.json"]].concat());
+    let told = folder.succeed(other);
+    assert!(told.contains("Only in the old report"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_anything_is() {
+    let folder = Folder::new();
+    folder.write("newer.json", b"{\"version\": 7}");
+    folder.write("text", b"");
+    for (arguments, expected) in [
+        (
+            &["--store", "foo"] as &[&str],
+            "--store \"foo\" is no engine; there are memory",
+        ),
+        (
+            &["--store", "sqlite:file.db"],
+            "fresh files in --dir, so name sqlite alone",
+        ),
+        (
+            &["--store", "redb", "--store", "redb"],
+            "--store names redb twice",
+        ),
+        (&["--dir", "nowhere"], "--dir nowhere is no folder"),
+        (&["--dir", "text"], "--dir text is no folder"),
+        (
+            &["--html", "nowhere/page.html"],
+            "cannot write --html nowhere/page.html: No such file",
+        ),
+        (
+            &["--compare", "none.json"],
+            "cannot read the report --compare none.json: No such file",
+        ),
+        (&["--compare", "text"], "the report is not JSON"),
+        (
+            &["--compare", "newer.json"],
+            "has version 7; this program reads version 1",
+        ),
+        (
+            &["wake", "--rate", "5"],
+            "wake cannot be measured at a rate",
+        ),
+        (
+            &["--store", "memory?x=1"],
+            "memory?x=1, cycle: invalid input: url has option \"x\"",
+        ),
+    ] {
+        let told = folder.fail(small(arguments));
+        assert!(told.contains(expected), "no {expected} in {told}");
+    }
+    assert_eq!(folder.files(), ["newer.json", "text"]);
+}
+
+#[test]
+fn a_bad_value_is_refused_with_its_option() {
+    let folder = Folder::new();
+    for (option, values) in [
+        ("--workers", &["0", "1,0", "x", "5000"] as &[&str]),
+        ("--rate", &["0", "-1", "nan", "inf", "x"]),
+        ("--seconds", &["0", "-1", "nan", "1e20"]),
+        ("--rounds", &["0"]),
+        ("--runs", &["0"]),
+        ("--operations", &["0"]),
+        ("--payload", &["99999999999"]),
+        ("--durability", &["none"]),
+    ] {
+        for value in values {
+            let output = folder.run(["bench", option, value]);
+            assert_eq!(output.status.code(), Some(2), "{option} {value}");
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.starts_with("error: invalid value"), "{told}");
+            assert!(told.contains(option), "{told}");
+        }
+    }
+    let output = folder.run(["bench", "cycle", "nonsense"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("there is no workload \"nonsense\"; there are cycle, finish"),
+        "{told}"
+    );
+}
+
+#[test]
+fn durable_writes_are_not_measured_in_memory_unless_told() {
+    let shared_memory = Path::new("/dev/shm");
+    if !FileSystem::of(shared_memory).is_some_and(|of| of.is_in_memory()) {
+        return;
+    }
+    let folder = Folder::new();
+    let within = ["bench", "append", "--store", "memory", "--operations", "1"];
+    let within = [&within[..], &["--dir", "/dev/shm"]].concat();
+    let told = folder.fail(within.iter().copied());
+    assert!(told.contains("--dir /dev/shm is in memory"), "{told}");
+    for more in [&["--allow-tmpfs"] as &[&str], &["--durability", "relaxed"]] {
+        folder.succeed([&within[..], more].concat());
+    }
+}
+
+#[test]
+fn nobody_has_to_read_the_report() {
+    let folder = Folder::new();
+    let arguments = small(&["append", "--store", "memory", "--html", "page.html"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = folder
+        .command(arguments)
+        .stdout(Stdio::from(writer))
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(folder.files(), ["page.html"]);
+
+    let arguments = small(&["append", "--store", "memory", "--html", "page.html"]);
+    let full = File::options().write(true).open("/dev/full");
+    if let Ok(full) = full {
+        let output = folder.command(arguments).stdout(full).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("cannot write the output"), "{told}");
+    }
+}
+
+#[test]
+fn an_interrupted_benchmark_leaves_nothing() {
+    let folder = Folder::new();
+    let arguments = ["bench", "--allow-tmpfs", "--rounds=1000", "--store=sqlite"];
+    let mut bench = folder.command(arguments).spawn().unwrap();
+    let store = folder.path().join("runstore-bench-1").join("0.sqlite");
+    while !store.exists() {
+        assert_eq!(bench.try_wait().unwrap(), None, "it ended before");
+        std::thread::yield_now();
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &bench.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    let output = bench.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: interrupted\n"
+    );
+    assert_eq!(folder.files(), [""; 0]);
+}
