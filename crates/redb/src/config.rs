@@ -15,6 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct RedbOptions {
     pub(crate) path: PathBuf,
     pub(crate) cache_bytes: usize,
+    pub(crate) compacts: bool,
     pub(crate) busy_timeout: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -25,6 +26,7 @@ impl RedbOptions {
         Self {
             path: path.into(),
             cache_bytes: CACHE_BYTES,
+            compacts: false,
             busy_timeout: BUSY_TIMEOUT,
             clock: Arc::new(SystemClock),
         }
@@ -36,6 +38,7 @@ impl RedbOptions {
     /// |---|---|
     /// | `durability` | `full`, which is the only one |
     /// | `busy_timeout_ms` | as [`with_busy_timeout`](Self::with_busy_timeout), in milliseconds |
+    /// | `compact` | `true` or `false`: as [`with_compaction`](Self::with_compaction) |
     /// | `cache_mib` | as [`with_cache_bytes`](Self::with_cache_bytes), in MiB |
     ///
     /// # Errors
@@ -49,6 +52,16 @@ impl RedbOptions {
                 "busy_timeout_ms" => {
                     options.busy_timeout = Duration::from_millis(number(key, value)?);
                 }
+                "compact" => {
+                    options.compacts = match value {
+                        "true" => true,
+                        "false" => false,
+                        _ => {
+                            let problem = format!("has compact={value:?}; it is true or false");
+                            return Err(Error::invalid_input("url", problem));
+                        }
+                    };
+                }
                 "cache_mib" => {
                     let bytes = number(key, value)?.checked_mul(1024 * 1024);
                     options.cache_bytes = bytes
@@ -56,7 +69,7 @@ impl RedbOptions {
                         .ok_or_else(|| not_a_number(key, value))?;
                 }
                 key => {
-                    let known = ["durability", "busy_timeout_ms", "cache_mib"];
+                    let known = ["durability", "busy_timeout_ms", "compact", "cache_mib"];
                     return Err(url.unknown_option(key, &known));
                 }
             }
@@ -68,6 +81,14 @@ impl RedbOptions {
     #[must_use]
     pub const fn with_cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// Gives back to the file system, while the store is opened, what its rows do not need. A file of redb grows by
+    /// doubling, and does not shrink by itself. Compacting reads and writes the whole file.
+    #[must_use]
+    pub const fn with_compaction(mut self, compacts: bool) -> Self {
+        self.compacts = compacts;
         self
     }
 
@@ -117,11 +138,14 @@ mod tests {
 
     #[test]
     fn a_url_names_the_file_and_the_options() {
-        let options =
-            read("redb:///srv/runs.redb?busy_timeout_ms=5&cache_mib=2&durability=full").unwrap();
+        let options = read(
+            "redb:///srv/runs.redb?busy_timeout_ms=5&cache_mib=2&durability=full&compact=true",
+        )
+        .unwrap();
         assert_eq!(options.path, PathBuf::from("/srv/runs.redb"));
         assert_eq!(options.busy_timeout, Duration::from_millis(5));
         assert_eq!(options.cache_bytes, 2 * 1024 * 1024);
+        assert!(options.compacts);
     }
 
     #[test]
@@ -132,6 +156,7 @@ mod tests {
             "redb:f?cache_mib=-1",
             "redb:f?cache_mib=18446744073709551615",
             "redb:f?durability=none",
+            "redb:f?compact=yes",
         ] {
             assert!(
                 matches!(read(url), Err(Error::InvalidInput { .. })),

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use redb::{
-    CommitError, DatabaseError, SetDurabilityError, StorageError, TableError, TransactionError,
+    CommitError, CompactionError, DatabaseError, SetDurabilityError, StorageError, TableError,
+    TransactionError,
 };
 use runstore_core::{Cause, Error, Outcome};
 use tokio::task::JoinError;
@@ -106,6 +107,15 @@ pub(crate) fn database(path: &Path, error: DatabaseError) -> Error {
             Outcome::NotApplied,
             error,
         ),
+    }
+}
+
+/// A file that cannot be compacted.
+pub(crate) fn compaction(path: &Path, error: CompactionError) -> Error {
+    match error {
+        CompactionError::Storage(error) => database(path, DatabaseError::Storage(error)),
+        // Nobody reads, writes or keeps a savepoint yet.
+        error => backend(format!("compacting {}", path.display()), error),
     }
 }
 

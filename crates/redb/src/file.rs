@@ -59,11 +59,19 @@ fn try_open(options: &RedbOptions) -> Result<Database> {
     guarded(path, || look(path))?;
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
-    let database = guarded(path, || {
+    let mut database = guarded(path, || {
         let opened = builder.open(path);
         opened.map_err(|error| error::database(path, error))
     })?;
-    if let Err(error) = guarded(path, || schema::prepare(path, &database)) {
+    let prepared = guarded(path, || {
+        schema::prepare(path, &database)?;
+        if options.compacts {
+            let compacted = database.compact();
+            compacted.map_err(|error| error::compaction(path, error))?;
+        }
+        Ok(())
+    });
+    if let Err(error) = prepared {
         // Not left to an unwinding: closing looks at the pages again, and a second panic would abort.
         let _ = guarded(path, || {
             drop(database);

@@ -369,3 +369,26 @@ async fn a_record_that_cannot_be_read_is_reported_with_its_place_and_left_as_it_
     let value = read.open_table(RUNS).unwrap().get(key).unwrap().unwrap();
     assert_eq!(value.value(), b"{\"id\":");
 }
+
+#[tokio::test]
+async fn a_file_gives_back_what_it_does_not_need_when_it_is_compacted_and_keeps_every_record() {
+    let (_folder, file) = place();
+    let store = open(&file).await;
+    let kept = run_with_tasks(&store, 10).await;
+    for _ in 0..4 {
+        let gone = run_with_tasks(&store, 2_000).await;
+        store.delete_run(gone.id).await.unwrap();
+    }
+    let request = SnapshotRequest::of_run(kept.id);
+    let before = store.snapshot(request.clone()).await.unwrap();
+    store.close().await.unwrap();
+    let large = fs::metadata(&file).unwrap().len();
+
+    let options = RedbOptions::new(&file).with_compaction(true);
+    let store = RedbStore::open(options).await.unwrap();
+    assert_eq!(store.snapshot(request).await.unwrap(), before);
+    run_with_tasks(&store, 1).await;
+    store.close().await.unwrap();
+    let small = fs::metadata(&file).unwrap().len();
+    assert!(small * 2 < large, "{large} bytes became {small}");
+}
