@@ -1,7 +1,7 @@
 //! One writer, many callers: the queue by which the callers of an embedded engine share a commit.
 //!
 //! Durability costs one flush to disk a commit. Callers therefore queue; a thread of its own takes all
-//! that wait, applies them one by one in one transaction, commits once, and only then answers each.
+//! that wait, applies them in one transaction, commits once, and only then answers each.
 //! Nobody lingers: under load the queue fills itself while a commit runs.
 
 use std::fmt;
@@ -99,7 +99,7 @@ impl<J: Send + 'static> WriteQueue<J> {
             .spawn(move || {
                 // Dropped last, also when `apply` panics: that tells those who wait for the end.
                 let _alive = alive;
-                write(receiver, apply);
+                write(apply, receiver);
             })
             .map_err(|error| Error::Unavailable {
                 what: "the system gives no thread for the writer".to_owned(),
@@ -165,7 +165,9 @@ impl<J> fmt::Debug for WriteQueue<J> {
     }
 }
 
-fn write<J>(mut receiver: mpsc::Receiver<J>, mut apply: impl FnMut(Vec<J>)) {
+/// `receiver` comes last, so that it is dropped first when `apply` panics: those who wait are told at once, and not
+/// only when `apply` has let go of the engine, which may wait for others.
+fn write<J>(mut apply: impl FnMut(Vec<J>), mut receiver: mpsc::Receiver<J>) {
     let mut batch = Vec::new();
     while let Some(first) = receiver.blocking_recv() {
         batch.push(first);

@@ -121,6 +121,11 @@ pub(crate) fn connecting(error: sqlx::Error) -> Error {
     let why = match &error {
         sqlx::Error::Tls(_) => TLS,
         _ if is_refused_certificate(&error) => TLS,
+        // What a pooler says to a setting that it does not pass on.
+        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("08P01") => {
+            "what answers does not speak as PostgreSQL itself does; if it is a pooler, say so (pooler=transaction in \
+             the URL)"
+        }
         sqlx::Error::Io(_) => "nobody answers there, or what answers is no PostgreSQL server",
         _ => return engine("connecting to the server", error),
     };

@@ -78,6 +78,7 @@ mod store;
 mod tasks;
 mod together;
 mod under_way;
+mod url;
 mod waiting;
 mod write;
 

@@ -7,7 +7,7 @@ use rusqlite::OpenFlags;
 use rusqlite::types::FromSql;
 
 use crate::SqliteOptions;
-use crate::driver::Connection;
+use crate::driver::{Connection, run_to_end};
 use crate::error::engine;
 use crate::file::DatabaseFile;
 
@@ -25,7 +25,8 @@ pub(crate) fn writer(options: &SqliteOptions, file: &DatabaseFile) -> Result<Con
         let set = connection.execute_batch(sql);
         set.map_err(|error| engine("setting up the connection", error))
     };
-    set("PRAGMA journal_mode = WAL")?;
+    run_to_end(&connection, "PRAGMA journal_mode = WAL")
+        .map_err(|error| engine("setting up the connection", error))?;
     set(&format!("PRAGMA synchronous = {synchronous}"))?;
     // On macOS a plain flush leaves the data in the drive's cache; elsewhere these change nothing.
     set(&format!(

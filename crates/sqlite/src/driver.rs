@@ -84,6 +84,15 @@ impl Query {
     }
 }
 
+/// Runs a statement that changes the file while it gives a row: what it does after the row, its commit, fails in vain
+/// where nobody asks for more.
+pub(crate) fn run_to_end(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
 /// A statement that is put together for a number of rows.
 #[derive(Debug)]
 pub(crate) struct QueryBuilder(Query, String);

@@ -40,6 +40,7 @@ enum Kind {
 }
 
 fn kind(error: &DriverError) -> Kind {
+    // None of an error in a statement's text, which the driver makes of unclassified codes alone.
     let code = error.sqlite_error().map(|error| error.extended_code & 0xff);
     match (code, error) {
         // `PROTOCOL`: others kept winning the race for the log's locks.

@@ -59,8 +59,18 @@ impl IdleReaders {
         }
     }
 
-    fn take(&self) -> Option<mpsc::Sender<Job>> {
-        self.state().idle.pop()
+    /// An idle reader; without one, counts one that is to be started.
+    fn take(&self) -> Result<Option<mpsc::Sender<Job>>> {
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(closed());
+        }
+        let idle = state.idle.pop();
+        if idle.is_none() {
+            state.alive += 1;
+            self.alive.send_replace(state.alive);
+        }
+        Ok(idle)
     }
 
     fn put(&self, reader: mpsc::Sender<Job>) {
@@ -96,9 +106,9 @@ impl IdleReaders {
         }
     }
 
-    fn count(&self, change: impl FnOnce(&mut usize)) {
+    fn count_out(&self) {
         let mut state = self.state();
-        change(&mut state.alive);
+        state.alive = state.alive.saturating_sub(1);
         self.alive.send_replace(state.alive);
         self.ended.notify_all();
     }
@@ -114,7 +124,7 @@ struct Alive(Arc<IdleReaders>);
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.count(|alive| *alive = alive.saturating_sub(1));
+        self.0.count_out();
     }
 }
 
@@ -172,7 +182,13 @@ impl Readers {
             };
             run("BEGIN")?;
             let found = read(connection);
-            run("ROLLBACK").and(found)
+            let ended = run("ROLLBACK");
+            match (found, ended) {
+                // What went wrong first is what the caller has to know.
+                (Err(error), _) if !error.is_refusal() => Err(error),
+                (found, Ok(_)) => found,
+                (_, Err(error)) => Err(error),
+            }
         })
         .await
     }
@@ -206,7 +222,7 @@ impl Readers {
         place: OwnedSemaphorePermit,
         job: impl FnOnce(&mut ReadSide) -> A + Send + 'static,
     ) -> Result<()> {
-        let reader = match self.idle.take() {
+        let reader = match self.idle.take()? {
             Some(reader) => reader,
             None => self.start()?,
         };
@@ -221,23 +237,24 @@ impl Readers {
         reader.send(job).map_err(gone)
     }
 
+    /// Starts a reader that was counted.
     fn start(&self) -> Result<mpsc::Sender<Job>> {
         let (sender, jobs) = mpsc::channel::<Job>();
-        let mut side = ReadSide {
+        let side = ReadSide {
             connection: None,
             options: self.options.clone(),
             file: self.file.clone(),
         };
-        self.idle.count(|alive| *alive += 1);
         let alive = Alive(Arc::clone(&self.idle));
         let thread = thread::Builder::new().name("runstore-sqlite-reader".to_owned());
         let started = thread.spawn(move || {
-            // Dropped last, also when a read panics: that tells those who wait for the end.
+            // Dropped last, also when a read panics: that tells those who wait for the end that the connection is
+            // closed.
             let _alive = alive;
+            let mut side = side;
             for job in jobs {
                 job(&mut side);
             }
-            drop(side);
         });
         let no_thread =
             |source| error::file("the system gives no thread to read".to_owned(), source);
@@ -254,5 +271,62 @@ impl Readers {
             drop(all);
         }
         self.idle.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+    use runstore_core::{Error, NewRun, Store};
+
+    use crate::{SqliteOptions, SqliteStore};
+
+    use super::*;
+
+    async fn store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteOptions::new(folder.path().join("runs.db"));
+        let store = SqliteStore::open(options).await.unwrap();
+        store.create_run(NewRun::new("g", "/r")).await.unwrap();
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_ends_its_reader_and_nothing_else() {
+        let (folder, store) = store().await;
+        let panics = |_: &Connection| -> Result<()> { panic!("on purpose") };
+        let told = store.readers().by_transaction(panics).await;
+        assert!(matches!(told, Err(Error::Unavailable { .. })), "{told:?}");
+        let read = store.readers().by_transaction(|_| Ok(()));
+        read.await.unwrap();
+        store.close().await.unwrap();
+        // Whoever leaves last folds the log into the file: no connection was left open.
+        assert!(!folder.path().join("runs.db-wal").exists());
+    }
+
+    #[tokio::test]
+    async fn a_close_waits_for_a_read_whose_caller_is_gone() {
+        let (folder, store) = store().await;
+        let (begun, has_begun) = oneshot::channel();
+        let (release, released) = oneshot::channel::<()>();
+        {
+            let read = store.readers().by_transaction(move |_| {
+                let _ = begun.send(());
+                let _ = released.blocking_recv();
+                Ok(())
+            });
+            let mut read = pin!(read);
+            assert!(read.as_mut().now_or_never().is_none());
+            has_begun.await.unwrap();
+        }
+        let mut close = pin!(store.close());
+        assert!(close.as_mut().now_or_never().is_none());
+        release.send(()).unwrap();
+        close.await.unwrap();
+        let late = store.readers().by_statement(|_| Ok(())).await;
+        assert!(matches!(late, Err(Error::Unavailable { .. })), "{late:?}");
+        assert!(!folder.path().join("runs.db-wal").exists());
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Transaction, TransactionBehavior};
 
 use crate::SqliteOptions;
 use crate::connect;
-use crate::driver::Connection;
+use crate::driver::{Connection, run_to_end};
 use crate::error::{self, ANOTHER_PATH, engine, is_not_a_database};
 use crate::file::DatabaseFile;
 
@@ -83,8 +83,7 @@ pub(crate) fn claim(options: &SqliteOptions, file: &DatabaseFile) -> Result<()> 
         return Ok(());
     }
     // An empty file may have been made with a log: the mark must not be in it alone.
-    let leave_log = connection.execute_batch("PRAGMA journal_mode = DELETE");
-    leave_log.map_err(failed)?;
+    run_to_end(&connection, "PRAGMA journal_mode = DELETE").map_err(failed)?;
     // Dropped before its commit, it is rolled back.
     let transaction = begin(&connection).map_err(failed)?;
     // Another may have come first while this one waited.

@@ -30,7 +30,7 @@ pub(crate) enum Together {
 }
 
 impl Together {
-    fn is_unwanted(&self) -> bool {
+    pub(crate) fn is_unwanted(&self) -> bool {
         match self {
             Self::Attempt(_, reply) => reply.is_unwanted(),
             Self::Event(_, reply) => reply.is_unwanted(),
@@ -68,23 +68,16 @@ pub(crate) fn carry_out(turn: Result<Write<'_>>, calls: Vec<Together>) -> Vec<Ap
             return applied;
         }
     };
-    // First those whose callers are gone, for a caller's next call must not take effect before.
-    let (unwanted, wanted): (Vec<_>, Vec<_>) = calls.into_iter().partition(Together::is_unwanted);
-    one_by_one(&mut write, unwanted, &mut applied);
-    match wanted.len() {
+    match calls.len() {
         // Alone, a call needs fewer statements.
-        0 | 1 => one_by_one(&mut write, wanted, &mut applied),
-        _ => together(&mut write, wanted, &mut applied),
+        0 | 1 => one_by_one(&mut write, calls, &mut applied),
+        _ => together(&mut write, calls, &mut applied),
     }
     applied
 }
 
 fn together(write: &mut Write<'_>, calls: Vec<Together>, applied: &mut Vec<Applied>) {
-    let looked = match failure(applied) {
-        Some(error) => Err(error),
-        None => Look::at(write.connection, &calls),
-    };
-    let look = match looked {
+    let look = match Look::at(write.connection, &calls) {
         Ok(look) => look,
         Err(error) => {
             applied.extend(calls.into_iter().map(|call| call.fail(&error)));

@@ -30,8 +30,34 @@ impl Write<'_> {
     }
 }
 
-/// A write with the way back to its caller. It is given its turn, or the error for which it gets none.
-type Call = Box<dyn for<'c> FnOnce(Result<Write<'c>>) -> Applied + Send>;
+/// A write with the way back to its caller.
+pub(crate) trait Call: Send {
+    /// Whether its caller is gone.
+    fn is_unwanted(&self) -> bool;
+
+    /// Takes the turn, or the error for which there is none.
+    fn take(self: Box<Self>, turn: Result<Write<'_>>) -> Applied;
+}
+
+struct CallOf<T, F> {
+    reply: Reply<T>,
+    apply: F,
+}
+
+impl<T, F> Call for CallOf<T, F>
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(Write<'c>) -> Result<T> + Send + 'static,
+{
+    fn is_unwanted(&self) -> bool {
+        self.reply.is_unwanted()
+    }
+
+    fn take(self: Box<Self>, turn: Result<Write<'_>>) -> Applied {
+        let Self { reply, apply } = *self;
+        reply.hold(turn.and_then(apply))
+    }
+}
 
 /// What the queue holds.
 pub(crate) enum Job {
@@ -40,7 +66,7 @@ pub(crate) enum Job {
     /// Calls that are carried out together.
     Together(Vec<Together>),
     /// Any other write.
-    Call(Call),
+    Call(Box<dyn Call>),
     /// A look whether others committed: no write, and outside the batch's transaction.
     DataVersion(Reply<DataVersion>),
 }
@@ -53,10 +79,20 @@ impl Job {
         Self::Claims(vec![(request, reply)])
     }
 
+    /// Whether it is a write that is carried out though its caller is gone.
+    fn is_orphan(&self) -> bool {
+        match self {
+            Self::Call(call) => call.is_unwanted(),
+            Self::Together(calls) => calls.iter().all(Together::is_unwanted),
+            // A claim that nobody waits for is left out.
+            Self::Claims(_) | Self::DataVersion(_) => false,
+        }
+    }
+
     /// Takes the turn; a job that joins several callers' writes has an answer for each.
     pub(crate) fn take(self, turn: Result<Write<'_>>) -> Vec<Applied> {
         match self {
-            Self::Call(call) => vec![call(turn)],
+            Self::Call(call) => vec![call.take(turn)],
             Self::Together(calls) => together::carry_out(turn, calls),
             Self::DataVersion(reply) => {
                 vec![reply.hold(turn.map(|_| DataVersion::default()))]
@@ -83,10 +119,12 @@ impl Job {
     }
 }
 
-/// Joins the claims of a batch that take the same tasks, whoever gets which, and puts them first, so that any
-/// number of them is two statements; then the calls that are carried out together. Calls that wait at the same
-/// time may take effect in any order.
+/// Joins the claims of a batch that take the same tasks, whoever gets which, so that any number of them is two
+/// statements, and puts the calls that are carried out together behind them. Calls that wait at the same time may
+/// take effect in any order; but first come those whose callers are gone, as they came, for a caller's next call must
+/// not take effect before.
 pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
+    let (mut jobs, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(Job::is_orphan);
     let mut claims: Vec<(_, Vec<_>)> = Vec::new();
     let mut together = Vec::new();
     let mut calls = Vec::new();
@@ -107,7 +145,8 @@ pub(crate) fn joined(batch: Vec<Job>) -> Vec<Job> {
     }
     let claims = claims.into_iter().map(|(_, same)| Job::Claims(same));
     let together = (!together.is_empty()).then_some(Job::Together(together));
-    claims.chain(together).chain(calls).collect()
+    jobs.extend(claims.chain(together).chain(calls));
+    jobs
 }
 
 /// Makes the job of a write.
@@ -116,5 +155,5 @@ where
     T: Send + 'static,
     F: for<'c> FnOnce(Write<'c>) -> Result<T> + Send + 'static,
 {
-    Job::Call(Box::new(move |turn| reply.hold(turn.and_then(apply))))
+    Job::Call(Box::new(CallOf { reply, apply }))
 }

@@ -1,6 +1,7 @@
 use std::pin::pin;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use runstore_core::{
     ArtifactDraft, AttemptReport, Claim, ClaimRequest, CompleteTask, Error, EventDraft, EventId,
     FinishReport, ListArtifacts, ListAttempts, ListEvents, ListTasks, NewAttempt, NewEvent, NewRun,
@@ -205,4 +206,50 @@ async fn a_call_whose_caller_is_gone_takes_effect_before_what_the_caller_does_ne
     }
     let task = store.get_task(token.task_id).await.unwrap();
     assert_eq!(task.status, TaskStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_call_of_another_kind_whose_caller_is_gone_comes_first_too() {
+    let (_folder, store, _, claims) = scene(vec![draft("a"), draft("b")], 2).await;
+    let [a, b] = <[Claim; 2]>::try_from(claims).unwrap();
+    let release = hold(&store).await;
+    {
+        let mut dropped = pin!(store.requeue_task(a.task.id));
+        assert!(dropped.as_mut().now_or_never().is_none());
+    }
+    let complete = |task_id| store.complete_task(CompleteTask::new(task_id, "done"));
+    let (of_a, of_b, ()) = tokio::join!(
+        biased;
+        complete(a.task.id), complete(b.task.id), async { drop(release) }
+    );
+    for completed in [of_a.unwrap(), of_b.unwrap()] {
+        assert_eq!(store.get_task(completed.id).await.unwrap(), completed);
+        assert_eq!(completed.status, TaskStatus::Completed);
+    }
+}
+
+#[tokio::test]
+async fn more_calls_than_one_statement_holds_are_numbered_without_a_gap() {
+    let drafts = Vec::from_iter((0..150).map(|number| draft(&number.to_string())));
+    let last = draft("last").with_depends_on(0..150);
+    let drafts = [drafts, vec![last]].concat();
+    let (_folder, store, run_id, claims) = scene(drafts, 150).await;
+    let release = hold(&store).await;
+    let finishes = claims.iter().map(|claim| {
+        let event = EventDraft::new("test", "kind", claim.task.title.as_str());
+        store.finish_task(
+            claim.token(),
+            FinishReport::completed("done").with_event(event),
+        )
+    });
+    let (finished, ()) = tokio::join!(biased; join_all(finishes), async { drop(release) });
+    assert!(finished.iter().all(Result::is_ok));
+    let events = store.list_events(ListEvents::new(run_id)).await.unwrap();
+    let numbers = events.items.iter().map(|event| event.seq);
+    assert!(numbers.eq(1..=events.items.len() as u64));
+    let next = store
+        .claim_next_task(ClaimRequest::of_run(run_id))
+        .await
+        .unwrap();
+    assert_eq!(next.unwrap().task.title, "last");
 }
