@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use crate::driver::QueryBuilder;
 use runstore_core::rules::schedule::{
     Place, available_from, concerns_dependents, place, unmet_after,
 };
 use runstore_core::{Result, RunId, Task, TaskId, TaskStatus, Timestamp};
 
 use crate::codec::{Columns, Record, micros};
+use crate::driver::QueryBuilder;
 use crate::statement::{ROWS_A_STATEMENT, list_by_ids, run_built};
 use crate::write::Write;
 

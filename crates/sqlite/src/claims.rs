@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::driver::Connection;
-use crate::driver::{QueryBuilder, query};
 use runstore_core::rules::claims::{Extension, Offer};
 use runstore_core::rules::schedule::available_from;
 use runstore_core::rules::tasks::Changed;
@@ -15,6 +13,7 @@ use runstore_core::{
 
 use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
 use crate::codec::{Record, task_columns};
+use crate::driver::{Connection, QueryBuilder, query};
 use crate::journal::{add_own_events, insert, repeated};
 use crate::statement::{ROWS_A_STATEMENT, change, find, run_built, value};
 use crate::write::Write;

@@ -95,15 +95,21 @@ pub(crate) fn run_to_end(connection: &Connection, sql: &str) -> rusqlite::Result
 
 /// A statement that is put together for a number of rows.
 #[derive(Debug)]
-pub(crate) struct QueryBuilder(Query, String);
+pub(crate) struct QueryBuilder {
+    sql: String,
+    values: Vec<Value>,
+}
 
 impl QueryBuilder {
     pub(crate) fn new(beginning: &str) -> Self {
-        Self(query(""), beginning.to_owned())
+        Self {
+            sql: beginning.to_owned(),
+            values: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, sql: &str) -> &mut Self {
-        self.1.push_str(sql);
+        self.sql.push_str(sql);
         self
     }
 
@@ -133,8 +139,8 @@ impl QueryBuilder {
 
     pub(crate) fn build(self) -> Query {
         Query {
-            sql: self.1.into(),
-            ..self.0
+            sql: self.sql.into(),
+            values: self.values,
         }
     }
 }
@@ -156,8 +162,8 @@ impl<'q> Row<'q> {
     pub(crate) fn push_bind(&mut self, value: impl Bind) -> &mut Self {
         let sql = if self.is_first { "?" } else { ", ?" };
         self.is_first = false;
-        self.statement.1.push_str(sql);
-        self.statement.0.values.push(value.bound());
+        self.statement.sql.push_str(sql);
+        self.statement.values.push(value.bound());
         self
     }
 }

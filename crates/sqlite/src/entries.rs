@@ -1,9 +1,9 @@
 //! The entries of a run's journal: how each kind is read, found and added.
 
-use crate::driver::{Query, Row, query};
 use runstore_core::{AgentRole, Approval, Artifact, Checkpoint, Event, Result, RunId, TaskAttempt};
 
 use crate::codec::{Columns, Named, Record, select};
+use crate::driver::{Query, Row, query};
 
 /// An entry of a run's journal. Entries are only ever added, and go with their run.
 pub(crate) trait Entry: Named {

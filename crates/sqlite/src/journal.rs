@@ -1,7 +1,5 @@
 //! The journal: events (clause J1), attempts (J3), artifacts (J4), approvals (J5), checkpoints (J6).
 
-use crate::driver::Connection;
-use crate::driver::{Query, QueryBuilder, query};
 use runstore_core::rules::{claims, create, retry};
 use runstore_core::{
     Approval, ApprovalSource, Artifact, Checkpoint, ClaimToken, Event, EventDraft, ListApprovals,
@@ -11,6 +9,7 @@ use runstore_core::{
 
 use crate::claims::standing_of_fence;
 use crate::codec::{Record, integer, select};
+use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::entries::Entry;
 use crate::statement::{
     ROWS_A_STATEMENT, after, find, find_by_id, list_last, page, rows, run_built, value,

@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::driver::Connection;
-use crate::driver::{QueryBuilder, query};
 use runstore_core::rules::{plan, retry, tasks};
-use runstore_core::{
-    Result, RunId, Task, TaskId, TaskPlan, TaskStanding, TaskStatus, Timestamp, Uuid,
-};
+use runstore_core::{Result, RunId, Task, TaskId, TaskPlan, TaskStatus, Timestamp, Uuid};
 
 use crate::changes::{StoredTask, TaskChange, save_all};
 use crate::codec::{Columns, Record, ids, integer, micros, select, texts};
+use crate::driver::{Connection, QueryBuilder, query};
 use crate::runs;
 use crate::statement::{ROWS_A_STATEMENT, find, list, list_by_ids, run_built};
-use crate::tasks::{in_status_without_texts, unknown};
+use crate::tasks::{in_status_without_texts, standings, unknown};
 use crate::write::Write;
 
 const DEPENDENTS: &str = "dependents";
@@ -119,24 +116,6 @@ impl Record for Last {
     }
 }
 
-/// A task that is named by its id, and how it stands.
-struct Named {
-    id: TaskId,
-    standing: TaskStanding,
-}
-
-impl Record for Named {
-    const TABLE: &'static str = Task::TABLE;
-    const NUMBER: &'static str = Task::NUMBER;
-
-    fn from_row(row: &Columns<'_>) -> Result<Self> {
-        Ok(Self {
-            id: row.id("id")?,
-            standing: TaskStanding::from_row(row)?,
-        })
-    }
-}
-
 /// How the tasks outside a plan stand that its tasks depend on.
 ///
 /// # Errors
@@ -147,14 +126,11 @@ fn statuses_outside(
     new: &[Task],
 ) -> Result<HashMap<TaskId, TaskStatus>> {
     let outside = plan::outside(new);
-    let named: Vec<Named> = list_by_ids(
-        connection,
-        "SELECT id, run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id IN (",
-        &Vec::from_iter(outside.iter().map(|id| id.as_uuid())),
-    )?;
-    let of_run = named.iter().filter(|task| task.standing.run_id == run_id);
+    let ids = Vec::from_iter(outside.iter().map(|id| id.as_uuid()));
+    let named = standings(connection, &ids)?;
+    let of_run = named.into_iter().filter(|(_, task)| task.run_id == run_id);
     let statuses: HashMap<TaskId, TaskStatus> =
-        of_run.map(|task| (task.id, task.standing.status)).collect();
+        of_run.map(|(id, task)| (id, task.status)).collect();
     match outside.into_iter().find(|id| !statuses.contains_key(id)) {
         Some(missing) => Err(unknown(missing)),
         None => Ok(statuses),

@@ -1,12 +1,11 @@
 //! The tasks that can be claimed, now and from some time on, of one run or of any (clauses C1 and C10).
 
-use crate::driver::Connection;
-use crate::driver::{Query, query};
 use runstore_core::rules::schedule::Place;
 use runstore_core::{Result, RunId, Task, Timestamp};
 
 use crate::changes::StoredTask;
 use crate::codec::{Columns, Record, task_columns};
+use crate::driver::{Connection, Query, query};
 use crate::statement::{find, list};
 use crate::write::Write;
 

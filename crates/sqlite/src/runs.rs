@@ -1,7 +1,5 @@
 //! Runs (clauses R1 to R5) and agents (A1, A2).
 
-use crate::driver::Connection;
-use crate::driver::query;
 use runstore_core::rules::{create, events, retry, runs};
 use runstore_core::{
     AgentRole, AgentState, Change, Error, ListRuns, NewRun, Page, RecordKind, Result, Run, RunId,
@@ -9,6 +7,7 @@ use runstore_core::{
 };
 
 use crate::codec::{Named, Record, select};
+use crate::driver::{Connection, query};
 use crate::statement::{before, change, find, find_by_id, list, page, rows, value};
 use crate::write::Write;
 use crate::{journal, tasks};

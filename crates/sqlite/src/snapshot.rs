@@ -1,13 +1,12 @@
 //! The snapshot (clauses S1 to S3). All of it is read in one transaction, which sees one instant.
 
-use crate::driver::Connection;
-use crate::driver::query;
 use runstore_core::limits::{SNAPSHOT_ATTEMPTS, SNAPSHOT_EVENTS};
 use runstore_core::{
     Result, RunId, RunSnapshot, SnapshotCounts, SnapshotRequest, Task, TaskStatus,
 };
 
 use crate::codec::{Columns, Record};
+use crate::driver::{Connection, query};
 use crate::journal::{last_of_run, latest_checkpoint};
 use crate::statement::find;
 use crate::{runs, tasks};

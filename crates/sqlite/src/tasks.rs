@@ -1,17 +1,18 @@
 //! Tasks (clauses T3 to T7) and their settling by an operator (C6).
 
-use crate::driver::Connection;
-use crate::driver::{Query, query};
+use std::collections::HashMap;
+
 use runstore_core::rules::tasks::{Changed, Settlement};
 use runstore_core::rules::{events, tasks};
 use runstore_core::{
     Error, EventDraft, ListTasks, Page, RecordKind, Result, RunId, Task, TaskId, TaskStanding,
-    TaskStatus,
+    TaskStatus, Uuid,
 };
 
 use crate::changes::{StoredTask, save, save_all};
-use crate::codec::{Named, select, task_columns};
-use crate::statement::{after, find, find_by_id, list, page, rows};
+use crate::codec::{Columns, Named, Record, select, task_columns};
+use crate::driver::{Connection, Query, query};
+use crate::statement::{after, find, find_by_id, list, list_by_ids, page, rows};
 use crate::write::Write;
 use crate::{journal, runs};
 
@@ -74,6 +75,38 @@ pub(crate) fn standing(connection: &Connection, task_id: TaskId) -> Result<Optio
     let standing =
         query("SELECT run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id = ?");
     find(connection, standing.bind(task_id.as_uuid()))
+}
+
+/// The same of those of these tasks that there are.
+pub(crate) fn standings(
+    connection: &Connection,
+    ids: &[Uuid],
+) -> Result<HashMap<TaskId, TaskStanding>> {
+    let by_ids =
+        "SELECT id, run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id IN (";
+    let named: Vec<NamedStanding> = list_by_ids(connection, by_ids, ids)?;
+    Ok(named
+        .into_iter()
+        .map(|task| (task.id, task.standing))
+        .collect())
+}
+
+/// How a task stands, with its id.
+struct NamedStanding {
+    id: TaskId,
+    standing: TaskStanding,
+}
+
+impl Record for NamedStanding {
+    const TABLE: &'static str = Task::TABLE;
+    const NUMBER: &'static str = Task::NUMBER;
+
+    fn from_row(row: &Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id("id")?,
+            standing: TaskStanding::from_row(row)?,
+        })
+    }
 }
 
 /// Checks that the task is one of that run (clause G7).

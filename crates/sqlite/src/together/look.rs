@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::driver::Connection;
-use runstore_core::{Event, Result, RunId, Task, TaskAttempt, TaskId, TaskStanding, Uuid};
+use runstore_core::{Event, Result, RunId, TaskAttempt, TaskId, TaskStanding, Uuid};
 
 use super::Together;
 use crate::changes::StoredTask;
 use crate::codec::{Columns, Record, select};
+use crate::driver::Connection;
 use crate::statement::list_by_ids;
+use crate::tasks;
 
 /// What there was before the group.
 #[derive(Debug, Default)]
@@ -30,8 +31,8 @@ impl Look {
             wanted.by(call);
         }
         let mut look = Self::default();
-        let tasks = select!(Task, "WHERE id IN (");
-        for stored in list_by_ids::<StoredTask>(connection, tasks, &wanted.tasks)? {
+        let by_ids = select!(Task, "WHERE id IN (");
+        for stored in list_by_ids::<StoredTask>(connection, by_ids, &wanted.tasks)? {
             wanted.runs.insert(stored.task.run_id.as_uuid());
             look.standings
                 .insert(stored.task.id, stored.task.standing());
@@ -39,12 +40,8 @@ impl Look {
         }
         let known = |id: &Uuid| look.tasks.contains_key(&TaskId::from(*id));
         wanted.standings.retain(|id| !known(id));
-        let standings =
-            "SELECT id, run_id, status, attempt_count, lease_expires_at FROM tasks WHERE id IN (";
         let ids = Vec::from_iter(wanted.standings);
-        for Standing { id, standing } in list_by_ids(connection, standings, &ids)? {
-            look.standings.insert(id, standing);
-        }
+        look.standings.extend(tasks::standings(connection, &ids)?);
         let last = "SELECT id, coalesce((SELECT max(seq) FROM events WHERE run_id = runs.id), 0) AS last \
                     FROM runs WHERE id IN (";
         let ids = Vec::from_iter(wanted.runs);
@@ -130,23 +127,6 @@ impl Wanted {
                 self.artifacts.extend(artifacts);
             }
         }
-    }
-}
-
-struct Standing {
-    id: TaskId,
-    standing: TaskStanding,
-}
-
-impl Record for Standing {
-    const TABLE: &'static str = Task::TABLE;
-    const NUMBER: &'static str = Task::NUMBER;
-
-    fn from_row(row: &Columns<'_>) -> Result<Self> {
-        Ok(Self {
-            id: row.id("id")?,
-            standing: TaskStanding::from_row(row)?,
-        })
     }
 }
 
