@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use runstore_core::{Durability, Error, Result};
 use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
 use rusqlite::types::FromSql;
 
 use crate::SqliteOptions;
@@ -114,6 +115,9 @@ fn connect(
     };
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Without it SQLite plans a prepared statement anew whenever a value that a plan could have looked at is another
+    // one: for the statements of this crate nearly each time, and never to another plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch("PRAGMA foreign_keys = ON")?;
     Ok(connection)
 }
