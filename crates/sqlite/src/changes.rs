@@ -9,7 +9,7 @@ use runstore_core::rules::schedule::{
 use runstore_core::{Result, RunId, Task, TaskId, TaskStatus, Timestamp};
 
 use crate::codec::{Columns, Record, micros};
-use crate::driver::QueryBuilder;
+use crate::driver::{QueryBuilder, Row};
 use crate::statement::{ROWS_A_STATEMENT, list_by_ids, run_built};
 use crate::write::Write;
 
@@ -94,20 +94,29 @@ pub(crate) fn save_all(write: &mut Write<'_>, changed: &[TaskChange]) -> Result<
     save_rows(write, changed, false)
 }
 
+/// The columns of a task that can change, in the order in which they are bound after its id.
+const CHANGING: [&str; 10] = [
+    "status",
+    "attempt_count",
+    "updated_at",
+    "blocker_signature",
+    "delayed_until",
+    "worker",
+    "lease_expires_at",
+    "available_from",
+    "place",
+    "implementation_summary",
+];
+
 fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> Result<()> {
+    let [without_summary @ .., _] = &CHANGING;
+    let columns = if summaries {
+        CHANGING.as_slice()
+    } else {
+        without_summary
+    };
     for chunk in changed.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::new(
-            "UPDATE tasks SET status = changed.column2, attempt_count = changed.column3, \
-             updated_at = changed.column4, blocker_signature = changed.column5, \
-             delayed_until = changed.column6, worker = changed.column7, \
-             lease_expires_at = changed.column8, available_from = changed.column9, \
-             place = changed.column10",
-        );
-        if summaries {
-            statement.push(", implementation_summary = changed.column11");
-        }
-        statement.push(" FROM (");
-        statement.push_values(chunk, |mut row, (before, task)| {
+        let mut bind = |mut row: Row<'_>, (before, task): &TaskChange| {
             let scheduled = write.schedule(task, before.unmet);
             row.push_bind(task.id.as_uuid())
                 .push_bind(task.status.as_str())
@@ -122,8 +131,8 @@ fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> 
             if summaries {
                 row.push_bind(task.implementation_summary.as_deref());
             }
-        });
-        statement.push(") AS changed WHERE tasks.id = changed.column1");
+        };
+        let statement = update_tasks(columns, chunk, &mut bind);
         run_built(write.connection, Task::TABLE, statement)?;
     }
     let concerning = changed
@@ -131,6 +140,30 @@ fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> 
         .filter(|(before, task)| concerns_dependents(before.status, task.status));
     let concerning = concerning.map(|(_, task)| (task.id, task.status));
     save_dependents(write, &concerning.collect())
+}
+
+/// The statement that sets columns of tasks; what is bound for each is its id and then the columns.
+fn update_tasks<T>(
+    columns: &[&str],
+    tasks: &[T],
+    mut bind: impl FnMut(Row<'_>, &T),
+) -> QueryBuilder {
+    let set = |value: fn(usize) -> String| {
+        let columns = columns.iter().enumerate();
+        let columns = columns.map(|(place, column)| format!("{column} = {}", value(place + 2)));
+        format!("UPDATE tasks SET {}", Vec::from_iter(columns).join(", "))
+    };
+    if let [task] = tasks {
+        // Of one, SQLite need not make a table of the values first.
+        let mut statement = QueryBuilder::new(&set(|place| format!("?{place}")));
+        statement.push(" WHERE id = ?1");
+        statement.bind_numbered(|row| bind(row, task));
+        return statement;
+    }
+    let mut statement = QueryBuilder::new(&set(|place| format!("changed.column{place}")));
+    statement.push(" FROM (").push_values(tasks, bind);
+    statement.push(") AS changed WHERE tasks.id = changed.column1");
+    statement
 }
 
 /// What decides the place of a task, without the task.
@@ -194,16 +227,12 @@ impl Record for Dependent {
 /// Saves what tasks wait for that did not change themselves.
 pub(crate) fn save_places(write: &mut Write<'_>, tasks: &[Waiting]) -> Result<()> {
     for chunk in tasks.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::new(
-            "UPDATE tasks SET unmet = changed.column2, place = changed.column3 FROM (",
-        );
-        statement.push_values(chunk, |mut row, task| {
+        let statement = update_tasks(&["unmet", "place"], chunk, |mut row, task| {
             let place = write.place(task.run_id, task.available_from, task.unmet);
             row.push_bind(task.id.as_uuid())
                 .push_bind(task.unmet)
                 .push_bind(place);
         });
-        statement.push(") AS changed WHERE tasks.id = changed.column1");
         run_built(write.connection, Task::TABLE, statement)?;
     }
     Ok(())

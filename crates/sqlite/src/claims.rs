@@ -7,8 +7,8 @@ use runstore_core::rules::schedule::available_from;
 use runstore_core::rules::tasks::Changed;
 use runstore_core::rules::{claims, create, tasks as rules};
 use runstore_core::{
-    Claim, ClaimRequest, ClaimToken, EventDraft, FinishReport, Heartbeat, Result, RunId, Task,
-    TaskStanding, Timestamp,
+    AttemptId, Claim, ClaimRequest, ClaimToken, EventDraft, FinishReport, Heartbeat, Result, RunId,
+    Task, TaskAttempt, TaskStanding, Timestamp,
 };
 
 use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
@@ -18,8 +18,6 @@ use crate::journal::{add_own_events, insert, repeated};
 use crate::statement::{ROWS_A_STATEMENT, change, find, run_built, value};
 use crate::write::Write;
 use crate::{queue, runs, tasks};
-
-const FINISHED_CLAIMS: &str = "finished_claims";
 
 /// The most tasks that are offered by one look, where many of the first ones cannot be taken.
 const MAX_LOOK: usize = 1_024;
@@ -150,40 +148,39 @@ pub(crate) fn finish(
     }
     let Changed { task, event } = rules::finished(task, report.outcome, now)?;
 
+    let attempt_id = attempt.id;
     if !attempt_is_stored {
         insert(connection, attempt)?;
     }
+    mark_ends(connection, &[attempt_id])?;
     for event in events {
         insert(connection, event)?;
     }
     for artifact in artifacts {
         insert(connection, artifact)?;
     }
-    remember_finished(connection, &[token])?;
     add_own_events(&mut write, run_id, event)?;
     save(&mut write, before, task)
 }
 
-/// Notes that claims have ended with reports (clause C5).
-pub(crate) fn remember_finished(connection: &Connection, tokens: &[ClaimToken]) -> Result<()> {
-    for chunk in tokens.chunks(ROWS_A_STATEMENT) {
-        let mut statement =
-            QueryBuilder::new("INSERT INTO finished_claims (task_id, attempt_number) ");
-        statement.push_values(chunk, |mut row, token| {
-            row.push_bind(token.task_id.as_uuid())
-                .push_bind(token.attempt_number);
-        });
-        run_built(connection, FINISHED_CLAIMS, statement)?;
+/// Notes of attempts that they came with the reports that ended their claims (clause C5).
+pub(crate) fn mark_ends(connection: &Connection, attempts: &[AttemptId]) -> Result<()> {
+    for chunk in attempts.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::new("UPDATE attempts SET ends_claim = 1 WHERE id IN (");
+        statement.push_list(chunk.iter().map(|id| id.as_uuid()));
+        run_built(connection, TaskAttempt::TABLE, statement)?;
     }
     Ok(())
 }
 
 /// Whether the claim has ended with a report (clause C5).
 fn is_finished(connection: &Connection, token: ClaimToken) -> Result<bool> {
-    let finished = "SELECT 1 FROM finished_claims WHERE task_id = ? AND attempt_number = ?";
-    let finished = query(finished).bind(token.task_id.as_uuid());
+    let finished = query(
+        "SELECT 1 FROM attempts WHERE task_id = ? AND attempt_number = ? AND ends_claim LIMIT 1",
+    );
+    let finished = finished.bind(token.task_id.as_uuid());
     let finished = finished.bind(token.attempt_number);
-    let finished: Option<i64> = value(connection, FINISHED_CLAIMS, finished)?;
+    let finished: Option<i64> = value(connection, TaskAttempt::TABLE, finished)?;
     Ok(finished.is_some())
 }
 

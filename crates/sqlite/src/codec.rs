@@ -56,31 +56,31 @@ macro_rules! select {
     };
     (Event, $($rest:expr),+) => {
         concat!(
-            "SELECT run_id, seq, event_id, ts, source, kind, message, payload FROM events ",
+            "SELECT run_id, key & 0xffffffff AS seq, event_id, ts, source, kind, message, payload FROM events ",
             $($rest),+
         )
     };
     (TaskAttempt, $($rest:expr),+) => {
         concat!(
-            "SELECT seq, id, run_id, task_id, attempt_number, status, created_at, blocker_signature, ",
+            "SELECT key & 0xffffffff AS seq, id, run_id, task_id, attempt_number, status, created_at, blocker_signature, ",
             "summary, result FROM attempts ", $($rest),+
         )
     };
     (Artifact, $($rest:expr),+) => {
         concat!(
-            "SELECT seq, id, run_id, role, created_at, kind, path, metadata FROM artifacts ",
+            "SELECT key & 0xffffffff AS seq, id, run_id, role, created_at, kind, path, metadata FROM artifacts ",
             $($rest),+
         )
     };
     (Approval, $($rest:expr),+) => {
         concat!(
-            "SELECT seq, id, run_id, source, verdict, created_at, rationale, payload FROM approvals ",
+            "SELECT key & 0xffffffff AS seq, id, run_id, source, verdict, created_at, rationale, payload FROM approvals ",
             $($rest),+
         )
     };
     (Checkpoint, $($rest:expr),+) => {
         concat!(
-            "SELECT seq, id, run_id, status, created_at, payload FROM checkpoints ", $($rest),+
+            "SELECT key & 0xffffffff AS seq, id, run_id, status, created_at, payload FROM checkpoints ", $($rest),+
         )
     };
 }

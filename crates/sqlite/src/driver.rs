@@ -137,6 +137,15 @@ impl QueryBuilder {
         self.push(")")
     }
 
+    /// Binds the values of one row to places that the statement has already, by their numbers.
+    pub(crate) fn bind_numbered(&mut self, bind: impl FnOnce(Row<'_>)) -> &mut Self {
+        bind(Row {
+            statement: self,
+            joint: Joint::Numbered,
+        });
+        self
+    }
+
     pub(crate) fn build(self) -> Query {
         Query {
             sql: self.sql.into(),
@@ -148,21 +157,34 @@ impl QueryBuilder {
 /// A row of a statement under way.
 pub(crate) struct Row<'q> {
     statement: &'q mut QueryBuilder,
-    is_first: bool,
+    joint: Joint,
+}
+
+/// What a value adds to the text of its statement.
+enum Joint {
+    First,
+    Next,
+    /// Nothing: its place is there.
+    Numbered,
 }
 
 impl<'q> Row<'q> {
     fn begun(statement: &'q mut QueryBuilder) -> Self {
         Self {
             statement,
-            is_first: true,
+            joint: Joint::First,
         }
     }
 
     pub(crate) fn push_bind(&mut self, value: impl Bind) -> &mut Self {
-        let sql = if self.is_first { "?" } else { ", ?" };
-        self.is_first = false;
-        self.statement.sql.push_str(sql);
+        match self.joint {
+            Joint::First => self.statement.sql.push('?'),
+            Joint::Next => self.statement.sql.push_str(", ?"),
+            Joint::Numbered => {}
+        }
+        if matches!(self.joint, Joint::First) {
+            self.joint = Joint::Next;
+        }
         self.statement.values.push(value.bound());
         self
     }

@@ -4,6 +4,7 @@ use runstore_core::{AgentRole, Approval, Artifact, Checkpoint, Event, Result, Ru
 
 use crate::codec::{Columns, Named, Record, select};
 use crate::driver::{Query, Row, query};
+use crate::keys::last_number;
 
 /// An entry of a run's journal. Entries are only ever added, and go with their run.
 pub(crate) trait Entry: Named {
@@ -15,10 +16,10 @@ pub(crate) trait Entry: Named {
     /// The statement that adds it and gives its number, or no row if there is no such run.
     fn insert(&self) -> Query;
 
-    /// The beginning of a statement that adds many; what [`bind_to`](Self::bind_to) gives follows for each.
+    /// The beginning of a statement that adds many; the key of each and what [`bind_to`](Self::bind_to) gives follow.
     const INSERT_ALL: &'static str;
 
-    /// Binds the columns of its row, without those that the insert of one finds out by itself.
+    /// Binds the columns of its row, without its key.
     fn bind_to(&self, row: &mut Row<'_>);
 
     /// The entry under the number that it was given.
@@ -27,7 +28,7 @@ pub(crate) trait Entry: Named {
     }
 }
 
-/// Adds how entries of a kind are found and added. The columns follow the run's id, which is the first
+/// Adds how entries of a kind are found and added. The columns follow the key and the run's id, which is the first
 /// parameter.
 macro_rules! entry {
     (
@@ -41,7 +42,7 @@ macro_rules! entry {
 
         impl Entry for $record {
             const NEWEST_OF_RUN: &'static str =
-                select!($record, "WHERE run_id = ? ORDER BY seq DESC LIMIT ?");
+                select!($record, "WHERE key > ? AND key <= ? ORDER BY key DESC LIMIT ?");
 
             fn run_id(&self) -> RunId {
                 self.run_id
@@ -50,14 +51,15 @@ macro_rules! entry {
             fn insert(&self) -> Query {
                 let $entry = self;
                 let insert = query(concat!(
-                    "INSERT INTO ", $table, " (run_id, ", $columns, ") SELECT id, ", $select,
-                    " FROM runs WHERE id = ?1 RETURNING seq",
+                    "INSERT INTO ", $table, " (key, run_id, ", $columns,
+                    ") SELECT (seq << 32) + 1 + (", last_number!($table), "), id, ", $select,
+                    " FROM runs WHERE id = ?1 RETURNING key & 0xffffffff",
                 ));
                 insert.bind(self.run_id.as_uuid())$(.bind($value))+
             }
 
             const INSERT_ALL: &'static str =
-                concat!("INSERT INTO ", $table, " (run_id, ", $columns, ") ");
+                concat!("INSERT INTO ", $table, " (key, run_id, ", $columns, ") ");
 
             fn bind_to(&self, row: &mut Row<'_>) {
                 let $entry = self;
@@ -89,8 +91,8 @@ impl Record for Event {
 
 entry!(
     Event by "event_id", into "events",
-    "seq, event_id, ts, source, kind, message, payload",
-    "coalesce((SELECT max(seq) FROM events WHERE run_id = ?1), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7",
+    "event_id, ts, source, kind, message, payload",
+    "?2, ?3, ?4, ?5, ?6, ?7",
     |entry| [
         entry.event_id.map(|id| id.as_uuid()),
         entry.ts.as_micros(),

@@ -1,18 +1,22 @@
 //! The journal: events (clause J1), attempts (J3), artifacts (J4), approvals (J5), checkpoints (J6).
 
+use std::collections::HashMap;
+
 use runstore_core::rules::{claims, create, retry};
 use runstore_core::{
-    Approval, ApprovalSource, Artifact, Checkpoint, ClaimToken, Event, EventDraft, ListApprovals,
-    ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval, NewArtifact, NewAttempt,
-    NewCheckpoint, NewEvent, Page, PageRequest, Result, RunId, TaskAttempt, TaskId,
+    Approval, ApprovalSource, Artifact, Checkpoint, ClaimToken, Cursor, Event, EventDraft,
+    ListApprovals, ListArtifacts, ListAttempts, ListCheckpoints, ListEvents, NewApproval,
+    NewArtifact, NewAttempt, NewCheckpoint, NewEvent, Page, PageRequest, Result, RunId,
+    TaskAttempt, TaskId,
 };
 
 use crate::claims::standing_of_fence;
-use crate::codec::{Record, integer, select};
+use crate::codec::select;
 use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::entries::Entry;
+use crate::keys::{Keys, Last, LastEntries};
 use crate::statement::{
-    ROWS_A_STATEMENT, after, find, find_by_id, list_last, page, rows, run_built, value,
+    ROWS_A_STATEMENT, find, find_by_id, list_last, page, rows, run_built, value,
 };
 use crate::write::Write;
 use crate::{runs, tasks};
@@ -52,13 +56,11 @@ pub(crate) fn add_own_events(
     let events = drafts.into_iter();
     let mut events = Vec::from_iter(events.map(|draft| create::event(run_id, 0, draft, now)));
     if events.len() > 1 {
-        let last = "SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?";
-        let last = query(last).bind(run_id.as_uuid());
-        let last: Option<u64> = value(write.connection, Event::TABLE, last)?;
-        for (event, seq) in events.iter_mut().zip(last.unwrap_or(0) + 1..) {
-            event.seq = seq;
-        }
-        return insert_events(write.connection, &Vec::from_iter(&events));
+        let mut last = LastEntries::of_runs(write.connection, &[run_id.as_uuid()])?;
+        return insert_all(
+            write.connection,
+            &keyed(&mut last, &events, |last| &mut last.event)?,
+        );
     }
     match events.pop() {
         Some(event) => insert(write.connection, event).map(|_| ()),
@@ -66,31 +68,32 @@ pub(crate) fn add_own_events(
     }
 }
 
-/// Adds entries to runs that there are, by statements for many at once.
-pub(crate) fn insert_all<E: Entry>(connection: &Connection, entries: &[&E]) -> Result<()> {
-    for chunk in entries.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::new(E::INSERT_ALL);
-        statement.push_values(chunk, |mut row, entry| entry.bind_to(&mut row));
-        run_built(connection, E::TABLE, statement)?;
-    }
-    Ok(())
+/// Numbers entries of a kind, each after the last one of its run.
+///
+/// # Errors
+/// `NotFound` if there is no such run.
+pub(crate) fn keyed<'e, E: Entry>(
+    last: &mut HashMap<RunId, LastEntries>,
+    entries: impl IntoIterator<Item = &'e E>,
+    kind: fn(&mut LastEntries) -> &mut Last,
+) -> Result<Vec<(i64, &'e E)>> {
+    let keyed = entries.into_iter().map(|entry| {
+        let run_id = entry.run_id();
+        let last = last.get_mut(&run_id).ok_or_else(|| runs::unknown(run_id))?;
+        Ok((last.next(kind)?.1, entry))
+    });
+    keyed.collect()
 }
 
-/// Adds events that have their numbers to runs that there are, by statements for many at once.
-pub(crate) fn insert_events(connection: &Connection, events: &[&Event]) -> Result<()> {
-    for chunk in events.chunks(ROWS_A_STATEMENT) {
-        let mut numbers = Vec::with_capacity(chunk.len());
-        for event in chunk {
-            numbers.push(integer(event.seq)?);
-        }
-        let mut statement = QueryBuilder::new(
-            "INSERT INTO events (run_id, event_id, ts, source, kind, message, payload, seq) ",
-        );
-        statement.push_values(chunk.iter().zip(numbers), |mut row, (event, number)| {
-            event.bind_to(&mut row);
-            row.push_bind(number);
+/// Adds entries to runs that there are, by statements for many at once.
+pub(crate) fn insert_all<E: Entry>(connection: &Connection, entries: &[(i64, &E)]) -> Result<()> {
+    for chunk in entries.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::new(E::INSERT_ALL);
+        statement.push_values(chunk, |mut row, (key, entry)| {
+            row.push_bind(*key);
+            entry.bind_to(&mut row);
         });
-        run_built(connection, Event::TABLE, statement)?;
+        run_built(connection, E::TABLE, statement)?;
     }
     Ok(())
 }
@@ -170,33 +173,37 @@ struct Listing {
 }
 
 macro_rules! listing {
-    ($record:ident, $filter:literal) => {
+    ($record:ident, $filter:literal in $index:literal) => {
         Listing {
             all: select!(
                 $record,
-                "WHERE run_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
+                "WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3"
             ),
+            // It names its index, for SQLite could as well look through all entries of the run.
             filtered: select!(
                 $record,
-                "WHERE run_id = ?1 AND seq > ?2 AND ",
+                "INDEXED BY ",
+                $index,
+                " WHERE key > ?1 AND key <= ?2 AND ",
                 $filter,
-                " = ?4 ORDER BY seq LIMIT ?3"
+                " = ?4 ORDER BY key LIMIT ?3"
             ),
         }
     };
 }
 
-fn of_run(sql: &'static str, run_id: RunId, request: PageRequest) -> Query {
+fn of_run(sql: &'static str, keys: Keys, request: PageRequest) -> Query {
+    let after = request.after.map_or(0, Cursor::number);
     query(sql)
-        .bind(run_id.as_uuid())
-        .bind(after(request))
+        .bind(keys.up_to(after))
+        .bind(keys.last())
         .bind(rows(request))
 }
 
 pub(crate) fn list_events(connection: &Connection, wanted: ListEvents) -> Result<Page<Event>> {
-    runs::check(connection, wanted.run_id)?;
-    let sql = select!(Event, "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?");
-    let query = of_run(sql, wanted.run_id, wanted.page);
+    let keys = runs::keys(connection, wanted.run_id)?;
+    let sql = select!(Event, "WHERE key > ? AND key <= ? ORDER BY key LIMIT ?");
+    let query = of_run(sql, keys, wanted.page);
     page(connection, query, wanted.page)
 }
 
@@ -204,13 +211,13 @@ pub(crate) fn list_attempts(
     connection: &Connection,
     wanted: ListAttempts,
 ) -> Result<Page<TaskAttempt>> {
-    const LISTING: Listing = listing!(TaskAttempt, "task_id");
-    runs::check(connection, wanted.run_id)?;
+    const LISTING: Listing = listing!(TaskAttempt, "task_id" in "attempts_by_task");
+    let keys = runs::keys(connection, wanted.run_id)?;
     let query = match wanted.task_id {
-        None => of_run(LISTING.all, wanted.run_id, wanted.page),
+        None => of_run(LISTING.all, keys, wanted.page),
         Some(task_id) => {
             tasks::check_of_run(connection, task_id, wanted.run_id)?;
-            of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(task_id.as_uuid())
+            of_run(LISTING.filtered, keys, wanted.page).bind(task_id.as_uuid())
         }
     };
     page(connection, query, wanted.page)
@@ -220,11 +227,11 @@ pub(crate) fn list_artifacts(
     connection: &Connection,
     wanted: ListArtifacts,
 ) -> Result<Page<Artifact>> {
-    const LISTING: Listing = listing!(Artifact, "role");
-    runs::check(connection, wanted.run_id)?;
+    const LISTING: Listing = listing!(Artifact, "role" in "artifacts_by_role");
+    let keys = runs::keys(connection, wanted.run_id)?;
     let query = match &wanted.role {
-        None => of_run(LISTING.all, wanted.run_id, wanted.page),
-        Some(role) => of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(role.as_str()),
+        None => of_run(LISTING.all, keys, wanted.page),
+        Some(role) => of_run(LISTING.filtered, keys, wanted.page).bind(role.as_str()),
     };
     page(connection, query, wanted.page)
 }
@@ -233,11 +240,11 @@ pub(crate) fn list_approvals(
     connection: &Connection,
     wanted: ListApprovals,
 ) -> Result<Page<Approval>> {
-    const LISTING: Listing = listing!(Approval, "source");
-    runs::check(connection, wanted.run_id)?;
+    const LISTING: Listing = listing!(Approval, "source" in "approvals_by_source");
+    let keys = runs::keys(connection, wanted.run_id)?;
     let query = match &wanted.source {
-        None => of_run(LISTING.all, wanted.run_id, wanted.page),
-        Some(source) => of_run(LISTING.filtered, wanted.run_id, wanted.page).bind(source.as_str()),
+        None => of_run(LISTING.all, keys, wanted.page),
+        Some(source) => of_run(LISTING.filtered, keys, wanted.page).bind(source.as_str()),
     };
     page(connection, query, wanted.page)
 }
@@ -246,22 +253,23 @@ pub(crate) fn list_checkpoints(
     connection: &Connection,
     wanted: ListCheckpoints,
 ) -> Result<Page<Checkpoint>> {
-    runs::check(connection, wanted.run_id)?;
+    let keys = runs::keys(connection, wanted.run_id)?;
     let sql = select!(
         Checkpoint,
-        "WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        "WHERE key > ? AND key <= ? ORDER BY key LIMIT ?"
     );
-    let query = of_run(sql, wanted.run_id, wanted.page);
+    let query = of_run(sql, keys, wanted.page);
     page(connection, query, wanted.page)
 }
 
 /// The last entries of a run, oldest first; all of them if `count` is negative.
 pub(crate) fn last_of_run<E: Entry>(
     connection: &Connection,
-    run_id: RunId,
+    keys: Keys,
     count: i64,
 ) -> Result<Vec<E>> {
-    let newest_first = query(E::NEWEST_OF_RUN).bind(run_id.as_uuid()).bind(count);
+    let newest_first = query(E::NEWEST_OF_RUN).bind(keys.up_to(0));
+    let newest_first = newest_first.bind(keys.last()).bind(count);
     list_last(connection, newest_first)
 }
 
@@ -271,15 +279,15 @@ pub(crate) fn recent<E: Entry>(
     run_id: RunId,
     count: u32,
 ) -> Result<Vec<E>> {
-    runs::check(connection, run_id)?;
-    last_of_run(connection, run_id, count.into())
+    let keys = runs::keys(connection, run_id)?;
+    last_of_run(connection, keys, count.into())
 }
 
 pub(crate) fn latest_attempt(
     connection: &Connection,
     task_id: TaskId,
 ) -> Result<Option<TaskAttempt>> {
-    let sql = select!(TaskAttempt, "WHERE task_id = ? ORDER BY seq DESC LIMIT 1");
+    let sql = select!(TaskAttempt, "WHERE task_id = ? ORDER BY key DESC LIMIT 1");
     let latest = query(sql).bind(task_id.as_uuid());
     let latest = find(connection, latest)?;
     if latest.is_none() {
@@ -294,13 +302,14 @@ pub(crate) fn latest_approval(
     run_id: RunId,
     source: ApprovalSource,
 ) -> Result<Option<Approval>> {
-    runs::check(connection, run_id)?;
+    let keys = runs::keys(connection, run_id)?;
     let sql = select!(
         Approval,
-        "WHERE run_id = ? AND source = ? ORDER BY seq DESC LIMIT 1"
+        "INDEXED BY approvals_by_source WHERE source = ? AND key > ? AND key <= ? \
+         ORDER BY key DESC LIMIT 1"
     );
-    let latest = query(sql).bind(run_id.as_uuid()).bind(source.as_str());
-    find(connection, latest)
+    let latest = query(sql).bind(source.as_str());
+    find(connection, latest.bind(keys.up_to(0)).bind(keys.last()))
 }
 
 pub(crate) fn latest_checkpoint(

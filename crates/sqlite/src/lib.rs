@@ -62,6 +62,7 @@ mod entries;
 mod error;
 mod file;
 mod journal;
+mod keys;
 mod open;
 mod plans;
 mod queue;

@@ -8,6 +8,7 @@ use runstore_core::{
 
 use crate::codec::{Named, Record, select};
 use crate::driver::{Connection, query};
+use crate::keys::Keys;
 use crate::statement::{before, change, find, find_by_id, list, page, rows, value};
 use crate::write::Write;
 use crate::{journal, tasks};
@@ -48,9 +49,17 @@ pub(crate) fn get(connection: &Connection, run_id: RunId) -> Result<Run> {
 
 /// Checks that there is such a run (clause G7).
 pub(crate) fn check(connection: &Connection, run_id: RunId) -> Result<()> {
-    let known = query("SELECT 1 FROM runs WHERE id = ?").bind(run_id.as_uuid());
-    let known: Option<i64> = value(connection, Run::TABLE, known)?;
-    known.map(|_| ()).ok_or_else(|| unknown(run_id))
+    keys(connection, run_id).map(|_| ())
+}
+
+/// The keys of a run's entries.
+///
+/// # Errors
+/// `NotFound` if there is no such run.
+pub(crate) fn keys(connection: &Connection, run_id: RunId) -> Result<Keys> {
+    let number = query("SELECT seq FROM runs WHERE id = ?").bind(run_id.as_uuid());
+    let number: Option<u32> = value(connection, Run::TABLE, number)?;
+    number.map(Keys::of_run).ok_or_else(|| unknown(run_id))
 }
 
 pub(crate) fn unknown(run_id: RunId) -> Error {
@@ -107,16 +116,23 @@ fn save(connection: &Connection, run: Run) -> Result<Run> {
     Ok(run)
 }
 
-/// Deletes a run; what is below it goes by the foreign keys.
+/// Deletes a run. Its entries go by their keys, its agents and tasks by the foreign keys.
 pub(crate) fn delete(write: Write<'_>, run_id: RunId) -> Result<()> {
-    let delete = query("DELETE FROM runs WHERE id = ?").bind(run_id.as_uuid());
-    match change(write.connection, Run::TABLE, delete)? {
-        0 => Err(unknown(run_id)),
-        _ => {
-            write.wakes.gone(run_id);
-            Ok(())
-        }
+    let keys = keys(write.connection, run_id)?;
+    for delete in [
+        "DELETE FROM attempts WHERE key > ? AND key <= ?",
+        "DELETE FROM events WHERE key > ? AND key <= ?",
+        "DELETE FROM artifacts WHERE key > ? AND key <= ?",
+        "DELETE FROM approvals WHERE key > ? AND key <= ?",
+        "DELETE FROM checkpoints WHERE key > ? AND key <= ?",
+    ] {
+        let delete = query(delete).bind(keys.up_to(0)).bind(keys.last());
+        change(write.connection, Run::TABLE, delete)?;
     }
+    let delete = query("DELETE FROM runs WHERE id = ?").bind(run_id.as_uuid());
+    change(write.connection, Run::TABLE, delete)?;
+    write.wakes.gone(run_id);
+    Ok(())
 }
 
 pub(crate) fn save_agent(write: Write<'_>, save: SaveAgentState) -> Result<AgentState> {

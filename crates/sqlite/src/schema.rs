@@ -18,12 +18,13 @@ use crate::file::DatabaseFile;
 pub const APPLICATION_ID: i32 = 0x7273_7472;
 
 /// The version of the format that this version of the crate writes, at offset 60 of the file.
-pub const FORMAT_VERSION: i32 = 2;
+pub const FORMAT_VERSION: i32 = 3;
 
 /// What each version adds to the one before.
-const MIGRATIONS: [(i32, &str); 2] = [
+const MIGRATIONS: [(i32, &str); 3] = [
     (1, include_str!("migrations/1.sql")),
     (2, include_str!("migrations/2.sql")),
+    (3, include_str!("migrations/3.sql")),
 ];
 
 /// The tables of agent-r, the tool that runstore grew from. It marks its files by nothing else.

@@ -8,6 +8,7 @@ use runstore_core::{
 use crate::codec::{Columns, Record};
 use crate::driver::{Connection, query};
 use crate::journal::{last_of_run, latest_checkpoint};
+use crate::keys::last_number;
 use crate::statement::find;
 use crate::{runs, tasks};
 
@@ -15,6 +16,7 @@ pub(crate) fn take(connection: &Connection, request: SnapshotRequest) -> Result<
     let run_id = request.run_id;
     let cap = request.max_per_list;
     let run = runs::get(connection, run_id)?;
+    let keys = runs::keys(connection, run_id)?;
     let agents = runs::list_agents(connection, run_id)?;
     let all = cap.map_or(-1, i64::from);
     let at_most = |most: u32| i64::from(cap.map_or(most, |cap| cap.min(most)));
@@ -33,10 +35,10 @@ pub(crate) fn take(connection: &Connection, request: SnapshotRequest) -> Result<
             [TaskStatus::Blocked, TaskStatus::Abandoned],
             cap,
         )?,
-        recent_attempts: last_of_run(connection, run_id, at_most(SNAPSHOT_ATTEMPTS))?,
-        recent_events: last_of_run(connection, run_id, at_most(SNAPSHOT_EVENTS))?,
-        approvals: last_of_run(connection, run_id, all)?,
-        artifacts: last_of_run(connection, run_id, all)?,
+        recent_attempts: last_of_run(connection, keys, at_most(SNAPSHOT_ATTEMPTS))?,
+        recent_events: last_of_run(connection, keys, at_most(SNAPSHOT_EVENTS))?,
+        approvals: last_of_run(connection, keys, all)?,
+        artifacts: last_of_run(connection, keys, all)?,
         latest_checkpoint: latest_checkpoint(connection, run_id)?,
         counts: counts(connection, run_id)?,
     })
@@ -58,20 +60,25 @@ fn first_tasks<const N: usize>(
 
 fn counts(connection: &Connection, run_id: RunId) -> Result<SnapshotCounts> {
     const WHAT: &str = "counting the records of a run";
-    // Each is counted in an index. Events are numbered without gaps (clause J1).
-    let counts = query(
+    // Tasks are counted in their indexes. Entries are numbered without gaps: the last number is their count.
+    let counts = query(concat!(
         "SELECT \
          (SELECT count(*) FROM tasks WHERE run_id = ?1 AND status = 'pending') AS pending, \
          (SELECT count(*) FROM tasks WHERE run_id = ?1 AND status = 'in_progress') AS in_progress, \
          (SELECT count(*) FROM tasks WHERE run_id = ?1 AND status = 'completed') AS completed, \
          (SELECT count(*) FROM tasks WHERE run_id = ?1 AND status = 'blocked') AS blocked, \
-         (SELECT count(*) FROM tasks WHERE run_id = ?1 AND status = 'abandoned') AS abandoned, \
-         (SELECT count(*) FROM attempts WHERE run_id = ?1) AS attempts, \
-         (SELECT coalesce(max(seq), 0) FROM events WHERE run_id = ?1) AS events, \
-         (SELECT count(*) FROM artifacts WHERE run_id = ?1) AS artifacts, \
-         (SELECT count(*) FROM approvals WHERE run_id = ?1) AS approvals, \
-         (SELECT count(*) FROM checkpoints WHERE run_id = ?1) AS checkpoints",
-    )
+         (SELECT count(*) FROM tasks WHERE run_id = ?1 AND status = 'abandoned') AS abandoned, ",
+        last_number!("attempts"),
+        " AS attempts, ",
+        last_number!("events"),
+        " AS events, ",
+        last_number!("artifacts"),
+        " AS artifacts, ",
+        last_number!("approvals"),
+        " AS approvals, ",
+        last_number!("checkpoints"),
+        " AS checkpoints FROM runs WHERE id = ?1"
+    ))
     .bind(run_id.as_uuid());
     struct Counts(SnapshotCounts);
 
@@ -96,7 +103,6 @@ fn counts(connection: &Connection, run_id: RunId) -> Result<SnapshotCounts> {
     }
 
     let counts: Option<Counts> = find(connection, counts)?;
-    // Counting always gives a row.
     counts
         .map(|Counts(counts)| counts)
         .ok_or_else(|| runs::unknown(run_id))

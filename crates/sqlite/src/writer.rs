@@ -327,7 +327,7 @@ mod tests {
         // A foreign key that is checked at the commit alone.
         let told = given_up(
             "PRAGMA defer_foreign_keys = ON; \
-             INSERT INTO checkpoints VALUES (1, x'01', x'02', '', 0, '')",
+             INSERT INTO agents VALUES (x'02', '', 0, 0, 0, NULL, NULL, NULL)",
         )
         .await;
         let outcome = Outcome::Unknown;

@@ -1,20 +1,19 @@
 //! What a group of calls changes.
 
-use std::collections::HashMap;
-
 use runstore_core::rules::tasks::{Changed, Settlement};
 use runstore_core::rules::{claims, create, tasks};
 use runstore_core::{
-    Applied, Artifact, ClaimToken, Event, FinishReport, NewAttempt, NewEvent, Reply, Result, RunId,
-    Task, TaskAttempt, Timestamp, Uuid,
+    Applied, Artifact, ClaimToken, Event, FinishReport, NewAttempt, NewEvent, Reply, Result, Task,
+    TaskAttempt, Timestamp, Uuid,
 };
 
 use super::Together;
 use super::look::Look;
 use crate::changes::{StoredTask, TaskChange, save_settled};
-use crate::claims::remember_finished;
+use crate::claims::mark_ends;
 use crate::codec::Record;
-use crate::journal::{insert_all, insert_events};
+use crate::journal::{insert_all, keyed};
+use crate::runs;
 use crate::write::Write;
 
 /// What the calls change, in the order in which they take effect: entries before the ends of tasks.
@@ -39,7 +38,6 @@ struct Reported {
     attempts: Vec<TaskAttempt>,
     events: Vec<Event>,
     artifacts: Vec<Artifact>,
-    finished: Vec<ClaimToken>,
 }
 
 impl Group {
@@ -86,7 +84,7 @@ impl Group {
             let standing = self.look.standing(token.task_id);
             claims::check_fence(token, standing, new.run_id).is_ok()
         };
-        let may = self.look.last_events.contains_key(&new.run_id) && new.fence.is_none_or(is_held);
+        let may = self.look.last.contains_key(&new.run_id) && new.fence.is_none_or(is_held);
         let id = named(Event::TABLE, new.draft.id.map(|id| id.as_uuid()));
         if may && self.look.take_ids(&id) {
             let event = create::event(new.run_id, 0, new.draft, self.now);
@@ -167,7 +165,6 @@ impl Group {
         let artifacts = report.artifacts.into_iter();
         let artifacts = artifacts.map(|draft| create::artifact(run_id, draft, now));
         reported.artifacts.extend(artifacts);
-        reported.finished.push(token);
         Ok((stored.before, task))
     }
 
@@ -179,11 +176,6 @@ impl Group {
     ) -> Vec<Together> {
         for end in std::mem::take(&mut self.ends) {
             self.end(end);
-        }
-        let numbered = &mut self.look.last_events;
-        let of_calls = self.events.iter_mut().map(|(event, _)| event);
-        for event in of_calls.chain(&mut self.reported.events) {
-            event.seq = next(numbered, event.run_id);
         }
         let written = self.written(write);
         applied.append(&mut self.refused);
@@ -199,16 +191,31 @@ impl Group {
         self.left
     }
 
-    fn written(&self, write: &mut Write<'_>) -> Result<()> {
-        let reported = &self.reported;
+    fn written(&mut self, write: &mut Write<'_>) -> Result<()> {
+        let (connection, last) = (write.connection, &mut self.look.last);
+        let reported = &mut self.reported;
         let attempts = self.attempts.iter().map(|(attempt, _)| attempt);
-        let attempts = Vec::from_iter(attempts.chain(&reported.attempts));
-        insert_all(write.connection, &attempts)?;
-        let events = self.events.iter().map(|(event, _)| event);
-        let events = Vec::from_iter(events.chain(&reported.events));
-        insert_events(write.connection, &events)?;
-        insert_all(write.connection, &Vec::from_iter(&reported.artifacts))?;
-        remember_finished(write.connection, &reported.finished)?;
+        let attempts = attempts.chain(&reported.attempts);
+        insert_all(
+            connection,
+            &keyed(last, attempts, |last| &mut last.attempt)?,
+        )?;
+        let ends = reported.attempts.iter().map(|attempt| attempt.id);
+        mark_ends(connection, &Vec::from_iter(ends))?;
+        let events = self.events.iter_mut().map(|(event, _)| event);
+        let mut events = Vec::from_iter(events.chain(&mut reported.events));
+        let mut keys = Vec::with_capacity(events.len());
+        for event in &mut events {
+            let last = last.get_mut(&event.run_id);
+            let last = last.ok_or_else(|| runs::unknown(event.run_id))?;
+            let (seq, key) = last.next(|last| &mut last.event)?;
+            event.seq = seq;
+            keys.push(key);
+        }
+        let events = keys.into_iter().zip(events.iter().map(|event| &**event));
+        insert_all(connection, &Vec::from_iter(events))?;
+        let artifacts = keyed(last, &reported.artifacts, |last| &mut last.artifact)?;
+        insert_all(connection, &artifacts)?;
         save_settled(write, &self.settled)
     }
 }
@@ -216,11 +223,4 @@ impl Group {
 /// The id of an entry that its caller named, with its table.
 fn named(table: &'static str, id: Option<Uuid>) -> Vec<(&'static str, Uuid)> {
     id.map(|id| (table, id)).into_iter().collect()
-}
-
-/// The number of the next event of a run.
-fn next(last_events: &mut HashMap<RunId, u64>, run_id: RunId) -> u64 {
-    let last = last_events.entry(run_id).or_default();
-    *last = last.saturating_add(1);
-    *last
 }

@@ -8,6 +8,7 @@ use super::Together;
 use crate::changes::StoredTask;
 use crate::codec::{Columns, Record, select};
 use crate::driver::Connection;
+use crate::keys::LastEntries;
 use crate::statement::list_by_ids;
 use crate::tasks;
 
@@ -18,8 +19,8 @@ pub(super) struct Look {
     pub(super) tasks: HashMap<TaskId, StoredTask>,
     /// The tasks that calls name and do not change.
     standings: HashMap<TaskId, TaskStanding>,
-    /// The number of the last event of each run that gets one; only of runs that there are.
-    pub(super) last_events: HashMap<RunId, u64>,
+    /// Up to where the runs have entries that get more of them; only of runs that there are.
+    pub(super) last: HashMap<RunId, LastEntries>,
     /// The ids that calls gave to entries and that are taken: in the store, or by a call of the group.
     taken: HashSet<(&'static str, Uuid)>,
 }
@@ -33,7 +34,6 @@ impl Look {
         let mut look = Self::default();
         let by_ids = select!(Task, "WHERE id IN (");
         for stored in list_by_ids::<StoredTask>(connection, by_ids, &wanted.tasks)? {
-            wanted.runs.insert(stored.task.run_id.as_uuid());
             look.standings
                 .insert(stored.task.id, stored.task.standing());
             look.tasks.insert(stored.task.id, stored);
@@ -42,12 +42,9 @@ impl Look {
         wanted.standings.retain(|id| !known(id));
         let ids = Vec::from_iter(wanted.standings);
         look.standings.extend(tasks::standings(connection, &ids)?);
-        let last = "SELECT id, coalesce((SELECT max(seq) FROM events WHERE run_id = runs.id), 0) AS last \
-                    FROM runs WHERE id IN (";
-        let ids = Vec::from_iter(wanted.runs);
-        for LastEvent { run_id, last } in list_by_ids(connection, last, &ids)? {
-            look.last_events.insert(run_id, last);
-        }
+        let named = look.standings.values();
+        wanted.runs.extend(named.map(|task| task.run_id.as_uuid()));
+        look.last = LastEntries::of_runs(connection, &Vec::from_iter(wanted.runs))?;
         for (table, sql, ids) in [
             (
                 TaskAttempt::TABLE,
@@ -127,23 +124,6 @@ impl Wanted {
                 self.artifacts.extend(artifacts);
             }
         }
-    }
-}
-
-struct LastEvent {
-    run_id: RunId,
-    last: u64,
-}
-
-impl Record for LastEvent {
-    const TABLE: &'static str = "runs";
-    const NUMBER: &'static str = "seq";
-
-    fn from_row(row: &Columns<'_>) -> Result<Self> {
-        Ok(Self {
-            run_id: row.id("id")?,
-            last: row.get("last")?,
-        })
     }
 }
 
