@@ -80,13 +80,15 @@ async fn told_by(program: &Path, mut command: Command, arguments: &Arguments) ->
         .args(arguments.of_a_turn())
         .arg("--json")
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .output();
-    let output = running.await.map_err(|error| {
+        .spawn();
+    let unrunnable = |error| {
         let what = format!("cannot run {}", program.display());
         Failure::io(what, error)
-    })?;
+    };
+    let output = running.map_err(unrunnable)?.wait_with_output();
+    let output = output.await.map_err(unrunnable)?;
     if !output.status.success() {
         let status = output.status;
         return Err(Failure::Refused(format!("{}: {status}", program.display())));
