@@ -1,6 +1,7 @@
 //! Rows to records and back.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::ptr;
 
 use runstore_core::rules::retry::Created;
 use runstore_core::{
@@ -107,22 +108,46 @@ pub(crate) struct Columns<'r> {
     table: &'static str,
     number: &'static str,
     row: &'r Row<'r>,
-    /// The place of the column after the one that was read last, where the next one is looked for first: records
-    /// are made of columns in the order of their statements, and SQLite knows columns by their place alone.
-    next: Cell<usize>,
+    layout: &'r Layout,
+    /// How many values were read of the row.
+    read: Cell<usize>,
+}
+
+/// In which places of a statement the values are that are read of its rows, in the order of their reading. SQLite
+/// knows columns by their place alone, and a look for a name in each row costs more than the value.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    places: RefCell<Vec<(&'static str, usize)>>,
+}
+
+impl Layout {
+    /// Where a column was found when the row before was read.
+    fn place(&self, turn: usize, column: &'static str) -> Option<usize> {
+        let places = self.places.borrow();
+        let (known, place) = places.get(turn)?;
+        // Mostly the same text in the same memory, which tells without a look at it.
+        (ptr::eq(*known, column) || *known == column).then_some(*place)
+    }
+
+    fn learn(&self, turn: usize, column: &'static str, place: usize) {
+        let mut places = self.places.borrow_mut();
+        places.truncate(turn);
+        places.push((column, place));
+    }
 }
 
 impl<'r> Columns<'r> {
-    pub(crate) fn of<T: Record>(row: &'r Row<'r>) -> Self {
+    pub(crate) fn of<T: Record>(row: &'r Row<'r>, layout: &'r Layout) -> Self {
         Self {
             table: T::TABLE,
             number: T::NUMBER,
             row,
-            next: Cell::new(0),
+            layout,
+            read: Cell::new(0),
         }
     }
 
-    pub(crate) fn get<T: FromSql>(&self, column: &str) -> Result<T> {
+    pub(crate) fn get<T: FromSql>(&self, column: &'static str) -> Result<T> {
         let value = FromSql::column_result(self.value(column)?);
         value.map_err(|error| self.corrupt(column, "is not of its type", error))
     }
@@ -132,91 +157,86 @@ impl<'r> Columns<'r> {
         self.get(self.number)
     }
 
-    fn text(&self, column: &str) -> Result<&str> {
+    fn text(&self, column: &'static str) -> Result<&str> {
         let value = self.value(column)?.as_str();
         value.map_err(|error| self.corrupt(column, "is no text", error))
     }
 
-    fn bytes(&self, column: &str) -> Result<&[u8]> {
+    fn bytes(&self, column: &'static str) -> Result<&[u8]> {
         let value = self.value(column)?.as_blob();
         value.map_err(|error| self.corrupt(column, "is no row of bytes", error))
     }
 
-    fn value(&self, column: &str) -> Result<ValueRef<'_>> {
-        let statement = self.row.as_ref();
-        let (count, next) = (statement.column_count(), self.next.get());
-        let is_there = |place: &usize| {
-            statement
-                .column_name(*place)
-                .is_ok_and(|name| name == column)
+    fn value(&self, column: &'static str) -> Result<ValueRef<'_>> {
+        let turn = self.read.replace(self.read.get() + 1);
+        let place = match self.layout.place(turn, column) {
+            Some(place) => place,
+            None => {
+                let place = self.row.as_ref().column_index(column);
+                let place = place.map_err(|error| self.unreadable(column, error))?;
+                self.layout.learn(turn, column, place);
+                place
+            }
         };
-        let place = (next..count).chain(0..next.min(count)).find(is_there);
-        let place = place.ok_or_else(|| {
-            self.unreadable(
-                column,
-                rusqlite::Error::InvalidColumnName(column.to_owned()),
-            )
-        })?;
-        self.next.set(place + 1);
         let value = self.row.get_ref(place);
         value.map_err(|error| self.unreadable(column, error))
     }
 
-    fn unreadable(&self, column: &str, error: rusqlite::Error) -> Error {
+    fn unreadable(&self, column: &'static str, error: rusqlite::Error) -> Error {
         engine(&self.place(column), error)
     }
 
-    pub(crate) fn id<T: From<Uuid>>(&self, column: &str) -> Result<T> {
+    pub(crate) fn id<T: From<Uuid>>(&self, column: &'static str) -> Result<T> {
         self.get::<Uuid>(column).map(T::from)
     }
 
-    pub(crate) fn optional_id<T: From<Uuid>>(&self, column: &str) -> Result<Option<T>> {
+    pub(crate) fn optional_id<T: From<Uuid>>(&self, column: &'static str) -> Result<Option<T>> {
         Ok(self.get::<Option<Uuid>>(column)?.map(T::from))
     }
 
-    pub(crate) fn word<T: From<String>>(&self, column: &str) -> Result<T> {
+    pub(crate) fn word<T: From<String>>(&self, column: &'static str) -> Result<T> {
         self.get::<String>(column).map(T::from)
     }
 
-    pub(crate) fn time(&self, column: &str) -> Result<Timestamp> {
+    pub(crate) fn time(&self, column: &'static str) -> Result<Timestamp> {
         self.timestamp(column, self.get(column)?)
     }
 
-    fn timestamp(&self, column: &str, micros: i64) -> Result<Timestamp> {
+    fn timestamp(&self, column: &'static str, micros: i64) -> Result<Timestamp> {
         Timestamp::from_micros(micros).ok_or_else(|| {
             let problem = format!("{micros} is outside the years 1 to 9999");
             Error::corrupt(self.place(column), problem, None)
         })
     }
 
-    pub(crate) fn optional_time(&self, column: &str) -> Result<Option<Timestamp>> {
+    pub(crate) fn optional_time(&self, column: &'static str) -> Result<Option<Timestamp>> {
         let micros = self.get::<Option<i64>>(column)?;
         micros
             .map(|micros| self.timestamp(column, micros))
             .transpose()
     }
 
-    pub(crate) fn count(&self, column: &str) -> Result<u32> {
+    pub(crate) fn count(&self, column: &'static str) -> Result<u32> {
         self.get(column)
     }
 
-    pub(crate) fn status(&self, column: &str) -> Result<TaskStatus> {
+    pub(crate) fn status(&self, column: &'static str) -> Result<TaskStatus> {
         let status = self.text(column)?.parse();
         status.map_err(|error| self.corrupt(column, "is no status of a task", error))
     }
 
-    pub(crate) fn json(&self, column: &str) -> Result<Value> {
+    pub(crate) fn json(&self, column: &'static str) -> Result<Value> {
         let value = serde_json::from_str(self.text(column)?);
         value.map_err(|error| self.corrupt(column, "is not JSON", error))
     }
 
-    fn texts(&self, column: &str) -> Result<Vec<String>> {
+    fn texts(&self, column: &'static str) -> Result<Vec<String>> {
         let texts = serde_json::from_str(self.text(column)?);
         texts.map_err(|error| self.corrupt(column, "is not a list of texts in JSON", error))
     }
 
     /// Ids that [`ids`] wrote.
-    pub(crate) fn ids<T: From<Uuid>>(&self, column: &str) -> Result<Vec<T>> {
+    pub(crate) fn ids<T: From<Uuid>>(&self, column: &'static str) -> Result<Vec<T>> {
         let bytes = self.bytes(column)?;
         let (ids, rest) = bytes.as_chunks();
         match rest {
@@ -230,7 +250,7 @@ impl<'r> Columns<'r> {
 
     fn corrupt(
         &self,
-        column: &str,
+        column: &'static str,
         problem: &str,
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> Error {
@@ -238,7 +258,7 @@ impl<'r> Columns<'r> {
     }
 
     /// Which value of which record, for an error.
-    fn place(&self, column: &str) -> String {
+    fn place(&self, column: &'static str) -> String {
         let table = self.table;
         let id = |column| self.row.get::<_, Uuid>(column);
         match id("id").or_else(|_| id("run_id")) {

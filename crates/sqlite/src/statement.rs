@@ -4,7 +4,7 @@ use runstore_core::{Cursor, Page, PageRequest, Result, Uuid};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
 
-use crate::codec::{Columns, Named, Record};
+use crate::codec::{Columns, Layout, Named, Record};
 use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::error::engine;
 
@@ -12,8 +12,8 @@ use crate::error::engine;
 /// the connection keeps prepared.
 pub(crate) const ROWS_A_STATEMENT: usize = 64;
 
-fn decode<T: Record>(row: &Row<'_>) -> Result<T> {
-    T::from_row(&Columns::of::<T>(row))
+fn decode<T: Record>(row: &Row<'_>, layout: &Layout) -> Result<T> {
+    T::from_row(&Columns::of::<T>(row, layout))
 }
 
 /// Reads what the rows of a statement are made into. `what` is the table, for an error.
@@ -21,15 +21,16 @@ fn read<T>(
     connection: &Connection,
     what: &str,
     query: Query,
-    mut make: impl FnMut(&Row<'_>) -> Result<T>,
+    mut make: impl FnMut(&Row<'_>, &Layout) -> Result<T>,
     most: usize,
 ) -> Result<Vec<T>> {
     let read = query.with_rows(connection, |rows| {
+        let layout = Layout::default();
         let mut made = Vec::new();
         while made.len() < most
             && let Some(row) = rows.next()?
         {
-            made.push(make(row).map_err(Failed::Row)?);
+            made.push(make(row, &layout).map_err(Failed::Row)?);
         }
         Ok(made)
     });
@@ -97,7 +98,11 @@ pub(crate) fn page<T: Record>(
     query: Query,
     request: PageRequest,
 ) -> Result<Page<T>> {
-    let numbered = |row: &Row<'_>| Ok((Columns::of::<T>(row).number()?, decode(row)?));
+    let number_layout = Layout::default();
+    let numbered = |row: &Row<'_>, layout: &Layout| {
+        let number = Columns::of::<T>(row, &number_layout).number()?;
+        Ok((number, decode(row, layout)?))
+    };
     let records = read(connection, T::TABLE, query, numbered, usize::MAX)?;
     Ok(Page::from_numbered(records, request))
 }
@@ -108,7 +113,7 @@ pub(crate) fn value<T: FromSql>(
     what: &str,
     query: Query,
 ) -> Result<Option<T>> {
-    let first = |row: &Row<'_>| row.get(0).map_err(|error| engine(what, error));
+    let first = |row: &Row<'_>, _: &Layout| row.get(0).map_err(|error| engine(what, error));
     Ok(read(connection, what, query, first, 1)?.pop())
 }
 
