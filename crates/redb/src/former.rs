@@ -226,7 +226,7 @@ impl<'t> Former<'t> {
                 if (state.run_id, state.status, state.position) != (run.id, status, position) {
                     return Err(error::contradicted(self.tasks_by_status.name(), &task_id));
                 }
-                let number = state.number.unwrap_or(before + position);
+                let number = state.number.unwrap_or(before.saturating_add(position));
                 self.copy_task(tables, run, task_id, state, number)?;
                 count += 1;
             }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use runstore_core::rules::schedule::Place;
 use runstore_core::rules::{plan, retry, tasks};
 use runstore_core::{Error, RecordKind, Result, Task, TaskId, TaskPlan, TaskStatus, Timestamp};
 
 use crate::parts::Kept;
+use crate::schedule::Indexed;
 use crate::schema::{META_LAST_TASK_NUMBER, Tables};
 use crate::states::RunKey;
 use crate::table::{Access, Writing};
@@ -61,14 +63,38 @@ impl Tables<Writing<'_>> {
             Plan::New(run, new, outside) => (run, new, outside),
         };
         plan::check_kept(&new, |id| outside.get(&id).copied())?;
-        for status in TaskStatus::ALL {
-            if tasks::is_replaceable(status) {
-                for (task, was) in self.all_for_change(run, status, |_| true)? {
-                    self.put_changed(&was, &tasks::replaced(task, now), now)?;
-                }
-            }
-        }
+        self.abandon_replaced(run, now)?;
         self.add_tasks(run, new, &outside, now)
+    }
+
+    /// Abandons what a new plan replaces (clause T1). That is all that claims could come to, so it is taken
+    /// out of its lists and of the queues in one go.
+    fn abandon_replaced(&mut self, run: RunKey, now: Timestamp) -> Result<()> {
+        let replaceable = TaskStatus::ALL.into_iter();
+        let replaceable = replaceable.filter(|status| tasks::is_replaceable(*status));
+        let mut replaced = Vec::new();
+        for status in replaceable.clone() {
+            replaced.extend(self.all_for_change(run, status, |_| true)?);
+        }
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        for status in replaceable {
+            self.states.of_mut(status).remove_range(tasks_of(run))?;
+        }
+        self.ready.remove_run(run.number)?;
+        self.due.remove_run(run.number)?;
+        for (task, was) in replaced {
+            let abandoned = tasks::replaced(task, now);
+            // Nothing is left of it in the tables that it was in.
+            let was = Indexed {
+                status: abandoned.status,
+                place: Place::Nowhere,
+                ..was
+            };
+            self.put_changed(&was, &abandoned, now)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn append_tasks(&mut self, plan: TaskPlan, now: Timestamp) -> Result<Vec<Task>> {

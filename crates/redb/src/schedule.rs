@@ -188,7 +188,8 @@ impl<'t> Tables<Writing<'t>> {
         let state = &found.state;
         let to = place(state.available_from(was.status), state.kept.unmet, now);
         let row = state.row();
-        let row = row.map_err(|error| error::unencodable("of the states of tasks", error))?;
+        let table = self.states.of(was.status).name();
+        let row = row.map_err(|error| error::unencodable(table, error))?;
         self.put_state(&was, was.status, &row, to)
     }
 

@@ -98,7 +98,7 @@ impl<A: Access> States<A> {
                 return Ok((status, state));
             }
         }
-        Err(error::missing("of the states of tasks", &key))
+        Err(error::missing("tasks_*", &key))
     }
 }
 

@@ -96,7 +96,7 @@ impl<A: Access> Tables<A> {
                 let from = run.task(position)..=run.task(u64::MAX);
                 rows = Some(self.tasks.rows(from)?);
             }
-            next = position + 1;
+            next = position.saturating_add(1);
             match rows.as_mut().and_then(Iterator::next).transpose()? {
                 Some((found, planned)) if found == position => Ok(planned),
                 _ => Err(error::missing(self.tasks.name(), &run.task(position))),
@@ -116,7 +116,10 @@ impl<A: Access> Tables<A> {
         let mut lists = Vec::new();
         for status in TaskStatus::ALL.into_iter().filter(|status| wanted(*status)) {
             let states = self.states.of(status).rows(after(run, request))?;
-            lists.push((status, states.peekable()));
+            let mut states = states.peekable();
+            if states.peek().is_some() {
+                lists.push((status, states));
+            }
         }
         let mut plan_of = self.plans_of(run);
         let mut tasks = Vec::new();

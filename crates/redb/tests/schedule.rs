@@ -56,7 +56,7 @@ fn change_state(file: &std::path::Path, task: &Task, change: impl FnOnce(&mut St
         let state = states.get(key).unwrap().unwrap().value().to_vec();
         let mut state: State = postcard::from_bytes(&state).unwrap();
         change(&mut state);
-        let state = postcard::to_stdvec(&state).unwrap();
+        let state = postcard::to_extend(&state, Vec::new()).unwrap();
         states.insert(key, state.as_slice()).unwrap();
     }
     write.commit().unwrap();
