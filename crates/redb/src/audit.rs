@@ -8,14 +8,17 @@ use redb::Builder;
 use redb::backends::InMemoryBackend;
 use runstore_core::rules::schedule::Place;
 use runstore_core::{
-    AbandonTask, BlockTask, ClaimRequest, ClaimToken, Clock, CompleteTask, FinishReport, Heartbeat,
-    ManualClock, NewRun, PageRequest, Result, RunId, Store, TaskDraft, TaskId, TaskPlan,
-    TaskStatus, Timestamp, Uuid,
+    AbandonTask, AttemptReport, BlockTask, ClaimRequest, ClaimToken, Clock, CompleteTask,
+    FinishReport, Heartbeat, ManualClock, NewAttempt, NewRun, Result, RunId, Store, TaskDraft,
+    TaskId, TaskPlan, TaskStatus, Timestamp,
 };
 
 use crate::RedbStore;
-use crate::schema::Tables;
+use crate::parts::TaskPlanned;
+use crate::schema::{META_LAST_TASK_NUMBER, Tables};
+use crate::states::{Found, RunKey, TaskKey};
 use crate::table::Reading;
+use crate::tasks::tasks_of;
 
 /// Pseudo-random numbers, the same in every run (xorshift).
 pub(crate) struct Random(pub(crate) u64);
@@ -42,86 +45,132 @@ impl Random {
 
 /// Checks every task against every index, and the indexes for entries of no task.
 pub(crate) fn audit(tables: &Tables<Reading<'_>>) -> Result<()> {
-    let ids = tables.task_states.keys(.., TaskId::from)?;
-    let ids = ids.collect::<Result<Vec<_>>>()?;
-    let mut states = BTreeMap::new();
-    for id in ids {
-        states.insert(id, tables.task_states.get(id.as_uuid())?);
+    let runs = tables.run_keys()?;
+    let mut ids = BTreeMap::new();
+    for run in &runs {
+        for row in tables.tasks.rows(tasks_of(*run))? {
+            let (position, planned) = row?;
+            let key = run.task(position);
+            assert_eq!(tables.task_ids.get(planned.id.as_uuid())?, key);
+            ids.insert(key, planned);
+        }
     }
+    assert_eq!(tables.task_ids.count(..)?, ids.len() as u64);
+    assert_eq!(tables.tasks.count(..)?, ids.len() as u64);
+
+    let mut states = BTreeMap::new();
+    for status in TaskStatus::ALL {
+        for key in tables.states.of(status).keys(.., |key| key)? {
+            let (number, position) = key?;
+            let run = tables.run_numbered(number, None)?;
+            let found = tables.state_at(run, position, status)?;
+            // In this table, and in no other.
+            assert_eq!(found.status, status);
+            assert!(states.insert(found.key(), found).is_none());
+        }
+    }
+    assert!(states.keys().eq(ids.keys()));
+
     let mut numbers = BTreeMap::new();
     let mut dependents = BTreeSet::new();
     let (mut ready, mut due) = (Vec::new(), Vec::new());
-    for (id, state) in &states {
-        assert!(tables.run_numbers.contains(state.run_id.as_uuid())?);
-        let order = (state.run_id, state.position);
-        assert_eq!(numbers.insert(state.number, order), None);
-        let depends_on = tables.tasks.get(id.as_uuid())?.depends_on;
-        let unmet = depends_on
-            .iter()
-            .filter(|on| states[on].status != TaskStatus::Completed);
-        assert_eq!(unmet.count(), state.unmet as usize, "{state:?}");
+    for (key, found) in &states {
+        let kept = found.state.kept;
+        assert_eq!(numbers.insert(kept.number, *key), None);
+        let depends_on = &ids[key].depends_on;
+        let mut unmet = 0;
         for on in depends_on {
-            dependents.insert((on.as_uuid(), id.as_uuid()));
+            let (run, position) = tables.task_ids.get(on.as_uuid())?;
+            dependents.insert((run, position, found.position));
+            let on = &states[&(run, position)];
+            unmet += u32::from(on.status != TaskStatus::Completed);
         }
-        let was = tables.indexed(*id, state)?;
-        match was.place {
+        assert_eq!(unmet, kept.unmet, "{found:?}");
+        match tables.indexed(found)?.place {
             Place::Nowhere => {}
-            Place::Ready => ready.push((-state.priority, state.number, *id)),
-            Place::Due(at) => due.push((at, state.number, *id)),
+            Place::Ready => ready.push((-found.state.priority, kept.number, *key)),
+            Place::Due(at) => due.push((at, kept.number, *key)),
         }
     }
     let last = numbers.keys().next_back().copied().unwrap_or(0);
-    let counted = tables.meta.find(crate::schema::META_LAST_TASK_NUMBER)?;
+    let counted = tables.meta.find(META_LAST_TASK_NUMBER)?;
     assert!(last <= counted.unwrap_or(0));
     let mut last_positions = BTreeMap::new();
-    for (run_id, position) in numbers.into_values() {
-        let last = last_positions.insert(run_id, position).unwrap_or(0);
+    for (run, position) in numbers.into_values() {
+        let last = last_positions.insert(run, position).unwrap_or(0);
         assert_eq!(position, last + 1);
     }
-    let stored = tables.dependents.keys(.., |pair| pair)?;
-    let stored = stored.collect::<Result<BTreeSet<(Uuid, Uuid)>>>()?;
+    let stored = tables.dependents.keys(.., |keys| keys)?;
+    let stored = stored.collect::<Result<BTreeSet<(u64, u64, u64)>>>()?;
     assert_eq!(stored, dependents);
 
     ready.sort_unstable();
     due.sort_unstable();
-    let ready: Vec<TaskId> = ready.into_iter().map(|(.., id)| id).collect();
-    let due: Vec<TaskId> = due.into_iter().map(|(.., id)| id).collect();
-    let scopes = tables.run_ids()?.into_iter().map(Some).chain([None]);
+    let ready: Vec<TaskKey> = ready.into_iter().map(|(.., key)| key).collect();
+    let due: Vec<TaskKey> = due.into_iter().map(|(.., key)| key).collect();
+    let scopes = runs.iter().map(|run| Some(run.number)).chain([None]);
     for scope in scopes {
-        let of_scope = |ids: &[TaskId]| -> Vec<TaskId> {
-            let of_scope = |id: &&TaskId| scope.is_none_or(|run_id| states[id].run_id == run_id);
-            ids.iter().filter(of_scope).copied().collect()
+        let of_scope = |keys: &[TaskKey]| -> Vec<TaskKey> {
+            let of_scope = |key: &&TaskKey| scope.is_none_or(|run| key.0 == run);
+            keys.iter().filter(of_scope).copied().collect()
         };
-        let stored = tables.ready_tasks(scope)?.collect::<Result<Vec<_>>>()?;
-        assert_eq!(stored, of_scope(&ready));
-        let stored = tables.due_tasks(scope, Timestamp::MAX)?;
-        let stored = stored.collect::<Result<Vec<_>>>()?;
-        assert_eq!(stored, of_scope(&due));
+        let stored = tables.ready.tasks(scope, i64::MAX)?;
+        assert_eq!(stored.collect::<Result<Vec<_>>>()?, of_scope(&ready));
+        let stored = tables.due.tasks(scope, i64::MAX)?;
+        assert_eq!(stored.collect::<Result<Vec<_>>>()?, of_scope(&due));
     }
-    for run_id in tables.run_ids()? {
-        let found = tables.find_in_states(run_id, |_| true, PageRequest::all(), usize::MAX)?;
-        for (position, status, id) in &found {
-            let state = &states[id];
-            assert_eq!((*position, *status), (state.position, state.status));
+    tables.ready.audit()?;
+    tables.due.audit()?;
+    audit_attempts(tables, &runs, &ids, &states)
+}
+
+/// Checks what is kept of the attempts of tasks against the attempts.
+fn audit_attempts(
+    tables: &Tables<Reading<'_>>,
+    runs: &[RunKey],
+    ids: &BTreeMap<TaskKey, TaskPlanned>,
+    states: &BTreeMap<TaskKey, Found>,
+) -> Result<()> {
+    let mut attempts = BTreeMap::new();
+    for run in runs {
+        for (index, attempt) in tables.attempts.recent(*run, u32::MAX)?.iter().enumerate() {
+            let key = tables.task_ids.get(attempt.task_id.as_uuid())?;
+            assert_eq!(ids[&key].id, attempt.task_id);
+            let numbers: &mut Vec<u64> = attempts.entry(key).or_default();
+            numbers.push(index as u64 + 1);
         }
-        let of_run = states.values().filter(|state| state.run_id == run_id);
-        assert_eq!(found.len(), of_run.count());
+    }
+    let mut earlier = BTreeSet::new();
+    for (key, found) in states {
+        let numbers = attempts.remove(key).unwrap_or_default();
+        let last = numbers.last().copied().unwrap_or(0);
+        assert_eq!(found.state.kept.last_attempt, last);
+        let before = numbers.iter().filter(|number| **number != last);
+        earlier.extend(before.map(|number| (key.0, key.1, *number)));
+    }
+    assert!(attempts.is_empty());
+    let stored = tables.earlier_attempts.keys(.., |keys| keys)?;
+    let stored = stored.collect::<Result<BTreeSet<(u64, u64, u64)>>>()?;
+    assert_eq!(stored, earlier);
+    for claim in tables.finished_claims.keys(.., |keys| keys)? {
+        let (run, position, number) = claim?;
+        assert!(number < states[&(run, position)].state.attempt_count);
     }
     Ok(())
 }
 
 /// A store in memory with what the calls so far have made.
-struct Scene {
-    store: RedbStore,
+pub(crate) struct Scene {
+    pub(crate) store: RedbStore,
     clock: ManualClock,
     random: Random,
-    runs: Vec<RunId>,
-    tasks: Vec<TaskId>,
+    pub(crate) runs: Vec<RunId>,
+    pub(crate) tasks: Vec<TaskId>,
     tokens: Vec<ClaimToken>,
 }
 
 impl Scene {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let backend = InMemoryBackend::new();
         let database = Builder::new().create_with_backend(backend).unwrap();
         crate::schema::prepare("memory".as_ref(), &database).unwrap();
@@ -231,6 +280,10 @@ impl Scene {
                 let report = FinishReport::released_for(self.short(), "later");
                 self.store.finish_task(token, report).await?;
             }
+            (22, Some(task_id), _) => {
+                let attempt = NewAttempt::new(task_id, 1_u32, AttemptReport::new("failed", "s"));
+                self.store.add_attempt(attempt).await?;
+            }
             (_, _, Some(token)) => {
                 let report = FinishReport::completed("done");
                 self.store.finish_task(token, report).await?;
@@ -241,16 +294,24 @@ impl Scene {
     }
 }
 
+impl Scene {
+    /// Makes a call that may be refused, but not fail.
+    pub(crate) async fn random_call(&mut self) {
+        match self.step().await {
+            Err(error) if !error.is_refusal() => panic!("{error:?}"),
+            _ => {}
+        }
+    }
+}
+
 #[tokio::test]
 async fn whatever_is_called_the_indexes_say_what_the_tasks_say() {
     let mut claims = 0;
     for seed in 1..=20 {
         let mut scene = Scene::new(0x2026_1122 * seed);
         for _ in 0..150 {
-            match scene.step().await {
-                Err(error) if !error.is_refusal() => panic!("{error:?}"),
-                _ => scene.store.read(audit).unwrap(),
-            }
+            scene.random_call().await;
+            scene.store.read(audit).unwrap();
         }
         claims += scene.tokens.len();
     }

@@ -6,14 +6,26 @@ use runstore_core::rules::tasks::Changed;
 use runstore_core::rules::{claims, create, tasks};
 use runstore_core::{
     Claim, ClaimRequest, ClaimToken, Error, FinishReport, Heartbeat, RecordKind, Result, Task,
-    Timestamp,
+    TaskStatus, Timestamp,
 };
 
 use crate::error;
-use crate::parts::TaskState;
 use crate::schedule::Indexed;
 use crate::schema::Tables;
-use crate::table::Writing;
+use crate::states::{Found, RunKey};
+use crate::table::{Access, Writing};
+
+impl<A: Access> Tables<A> {
+    /// Whether the claim ended with a report (clause C5).
+    pub(crate) fn is_reported(&self, token: ClaimToken, found: &Found) -> Result<bool> {
+        if token.attempt_number == found.state.attempt_count {
+            return Ok(found.state.kept.is_reported);
+        }
+        let (run, position) = found.key();
+        let claim = (run, position, token.attempt_number);
+        self.finished_claims.contains(claim)
+    }
+}
 
 impl Tables<Writing<'_>> {
     pub(crate) fn claim_next_task(
@@ -30,10 +42,13 @@ impl Tables<Writing<'_>> {
         limit: u32,
         now: Timestamp,
     ) -> Result<Vec<Claim>> {
-        self.check_scope(request.run_id)?;
-        self.take_up_due(request.run_id, now)?;
+        let scope = self.run_in_scope(request.run_id)?;
+        self.take_up_due(scope, now)?;
+        if scope.is_none() {
+            self.ready.settle()?;
+        }
         let mut claimed = Vec::new();
-        for (was, offer) in self.offers(request, limit as usize, now)? {
+        for (was, offer) in self.offers(request, scope, limit as usize, now)? {
             match offer {
                 Offer::Taken(task) => {
                     self.put_changed(&was, &task, now)?;
@@ -54,19 +69,22 @@ impl Tables<Writing<'_>> {
     fn offers(
         &self,
         request: &ClaimRequest,
+        scope: Option<RunKey>,
         wanted: usize,
         now: Timestamp,
     ) -> Result<Vec<(Indexed, Offer)>> {
         let mut offers = Vec::new();
         let mut taken = 0;
-        for task_id in self.ready_tasks(request.run_id)? {
-            let task_id = task_id?;
-            let state = self.task_states.get(task_id.as_uuid())?;
-            let (task, was) = self.with_plan(task_id, state)?;
+        let run = scope.map(|run| run.number);
+        for key in self.ready.tasks(run, i64::MAX)? {
+            let (run, position) = key?;
+            let run = self.run_numbered(run, scope)?;
+            let found = self.state_at(run, position, TaskStatus::Pending)?;
+            let (task, was) = self.for_change(found)?;
             if was.place != Place::Ready {
-                return Err(error::contradicted(self.ready.name(), &task_id));
+                return Err(error::contradicted(self.ready.name(), &task.id));
             }
-            let offer = claims::offer(task, was.unmet, request, now)?;
+            let offer = claims::offer(task, was.kept.unmet, request, now)?;
             taken += usize::from(matches!(offer, Offer::Taken(_)));
             offers.push((was, offer));
             if taken == wanted {
@@ -82,14 +100,15 @@ impl Tables<Writing<'_>> {
         now: Timestamp,
     ) -> Result<Option<Timestamp>> {
         let Heartbeat { token, lease, .. } = beat;
-        let state = self.task_states.find(token.task_id.as_uuid())?;
-        let standing = state.as_ref().map(TaskState::standing);
+        let found = self.find_state(token.task_id)?;
+        let standing = found.as_ref().map(Found::standing);
         let extension = claims::extended(token, standing, lease, now)?;
-        if let (Extension::Extended(until), Some(mut state)) = (extension, state) {
-            let was = self.indexed(token.task_id, &state)?;
-            state.lease_expires_at = Some(until);
-            state.updated_at = now;
-            self.put_state(&was, &state, now)?;
+        if let (Extension::Extended(until), Some(found)) = (extension, found) {
+            let extend = |found: &mut Found| {
+                found.state.lease_expires_at = Some(until);
+                found.state.updated_at = now;
+            };
+            self.change_state(found, extend, now)?;
         }
         Ok(extension.until())
     }
@@ -100,30 +119,32 @@ impl Tables<Writing<'_>> {
         report: FinishReport,
         now: Timestamp,
     ) -> Result<Task> {
-        let claim = (token.task_id.as_uuid(), token.attempt_number);
-        if self.finished_claims.contains(claim)? {
-            return self.get_task(token.task_id);
+        let Some(found) = self.find_state(token.task_id)? else {
+            claims::check_held(token, None)?;
+            return Err(Error::not_found(RecordKind::Task, token.task_id));
+        };
+        if self.is_reported(token, &found)? {
+            return self.task(found);
         }
-        let found = self.find_for_change(token.task_id)?;
-        claims::check_held(token, found.as_ref().map(|(task, _)| task.standing()))?;
-        let (task, was) = found.ok_or_else(|| Error::not_found(RecordKind::Task, token.task_id))?;
-        let run_id = task.run_id;
+        claims::check_held(token, Some(found.standing()))?;
+        let (task, mut was) = self.for_change(found)?;
+        let run = was.slot.run;
 
         let number = token.attempt_number;
-        let attempt = create::attempt(run_id, task.id, number, report.attempt, now);
+        let attempt = create::attempt(run.id, task.id, number, report.attempt, now);
         // A batch goes on after a refusal, so everything that can refuse the report comes before the
         // first write.
         let attempt_is_stored = self.attempts.find_repeated(&attempt)?.is_some();
         let mut events = Vec::new();
         for draft in report.events {
-            let event = create::event(run_id, 0, draft, now);
+            let event = create::event(run.id, 0, draft, now);
             if self.events.find_repeated(&event)?.is_none() {
                 events.push(event);
             }
         }
         let mut artifacts = Vec::new();
         for draft in report.artifacts {
-            let artifact = create::artifact(run_id, draft, now);
+            let artifact = create::artifact(run.id, draft, now);
             if self.artifacts.find_repeated(&artifact)?.is_none() {
                 artifacts.push(artifact);
             }
@@ -131,15 +152,15 @@ impl Tables<Writing<'_>> {
         let finished = tasks::finished(task, report.outcome, now)?;
 
         if !attempt_is_stored {
-            self.push_attempt(&attempt)?;
+            was.kept.last_attempt = self.push_attempt(was.slot.key(), was.kept, &attempt)?;
         }
         for event in events {
-            self.push_event(event)?;
+            self.push_event(run, event)?;
         }
         for artifact in &artifacts {
-            self.push_artifact(artifact)?;
+            self.push_artifact(run, artifact)?;
         }
-        self.finished_claims.put(claim, ())?;
+        was.kept.is_reported = true;
         self.put_with_event(&was, finished, now)
     }
 }

@@ -1,12 +1,109 @@
 //! Bytes to records and back. `docs/formats.md` describes the file.
 
 use std::any::type_name;
+use std::error::Error;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
-use redb::{Key, TypeName, Value};
-use runstore_core::{TaskStatus, Uuid};
-use serde::de::DeserializeOwned;
+use redb::{Key, Value};
+use runstore_core::{Timestamp, Uuid};
+use serde::{Deserialize, Serialize};
+
+/// The first byte of every record: how the rest is laid out. A record with another one is of a later format.
+const LAYOUT: u8 = 1;
+
+/// How many bytes are set aside for a record that is written: enough for most of them.
+const USUAL_LENGTH: usize = 256;
+
+/// A record of the store, and the row that it is written as.
+pub(crate) trait Record: Sized + 'static {
+    /// The row. Its fields are written in their order and without their names.
+    type Row<'a>: Serialize + Deserialize<'a>;
+
+    /// The row of this record.
+    fn row(&self) -> Result<Self::Row<'_>, CodecError>;
+
+    /// The record of a row.
+    fn of_row(row: Self::Row<'_>) -> Result<Self, CodecError>;
+}
+
+/// Why a value is not the record that belongs there.
+#[derive(Debug)]
+pub(crate) enum CodecError {
+    /// It is laid out in a way that this version does not know.
+    Layout(Option<u8>),
+    /// It ends too early, or a part of it is not what belongs there.
+    Parts(postcard::Error),
+    /// Bytes are left over.
+    LeftOver(usize),
+    /// A part that is JSON does not read as such.
+    Json(serde_json::Error),
+    /// A time out of the range of times.
+    Time(i64),
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(Some(layout)) => write!(formatter, "layout {layout} is not known"),
+            Self::Layout(None) => formatter.write_str("it is empty"),
+            Self::Parts(_) => formatter.write_str("its parts cannot be told apart"),
+            Self::LeftOver(count) => write!(formatter, "{count} bytes follow after its end"),
+            Self::Json(_) => formatter.write_str("its JSON cannot be read"),
+            Self::Time(micros) => write!(formatter, "{micros} is no time"),
+        }
+    }
+}
+
+impl Error for CodecError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Parts(error) => Some(error),
+            Self::Json(error) => Some(error),
+            Self::Layout(_) | Self::LeftOver(_) | Self::Time(_) => None,
+        }
+    }
+}
+
+impl From<postcard::Error> for CodecError {
+    fn from(error: postcard::Error) -> Self {
+        Self::Parts(error)
+    }
+}
+
+impl From<serde_json::Error> for CodecError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// The time of a row.
+pub(crate) fn time(micros: i64) -> Result<Timestamp, CodecError> {
+    Timestamp::from_micros(micros).ok_or(CodecError::Time(micros))
+}
+
+/// As [`time`], if there is one.
+pub(crate) fn time_if_set(micros: Option<i64>) -> Result<Option<Timestamp>, CodecError> {
+    micros.map(time).transpose()
+}
+
+pub(crate) fn to_bytes(row: &impl Serialize) -> Result<Vec<u8>, CodecError> {
+    let bytes = Vec::with_capacity(USUAL_LENGTH);
+    Ok(postcard::to_extend(&(LAYOUT, row), bytes)?)
+}
+
+/// What it reads is never longer than `bytes`: a length that is damaged ends in an error before
+/// anything of that length is made.
+pub(crate) fn from_bytes<'b, R: Deserialize<'b>>(bytes: &'b [u8]) -> Result<R, CodecError> {
+    let row = match bytes.split_first() {
+        Some((&LAYOUT, row)) => row,
+        other => return Err(CodecError::Layout(other.map(|(layout, _)| *layout))),
+    };
+    match postcard::take_from_bytes(row)? {
+        (row, []) => Ok(row),
+        (_, rest) => Err(CodecError::LeftOver(rest.len())),
+    }
+}
 
 /// A value of a table, and what it is read as.
 pub(crate) trait Stored: Value + 'static {
@@ -14,7 +111,7 @@ pub(crate) trait Stored: Value + 'static {
     type Decoded;
 
     /// Reads the value.
-    fn decode(value: Self::SelfType<'_>) -> Result<Self::Decoded, serde_json::Error>;
+    fn decode(value: Self::SelfType<'_>) -> Result<Self::Decoded, CodecError>;
 }
 
 macro_rules! stored_as_it_is {
@@ -23,14 +120,14 @@ macro_rules! stored_as_it_is {
             impl Stored for $value {
                 type Decoded = Self;
 
-                fn decode(value: Self) -> Result<Self, serde_json::Error> {
+                fn decode(value: Self) -> Result<Self, CodecError> {
                     Ok(value)
                 }
             }
         )+
     };
 }
-stored_as_it_is!((), u64, Uuid, (Uuid, u64));
+stored_as_it_is!((), u64, Uuid, (u64, u64));
 
 /// A key that ends in a number, by which the rows of a list are ordered.
 pub(crate) trait Numbered: Key + 'static {
@@ -44,168 +141,67 @@ impl Numbered for u64 {
     }
 }
 
+impl Numbered for (u64, u64) {
+    fn number((_, number): Self) -> u64 {
+        number
+    }
+}
+
+/// A key of the former formats.
 impl Numbered for (Uuid, u64) {
     fn number((_, number): Self) -> u64 {
         number
     }
 }
 
-impl Numbered for (Uuid, u8, u64) {
-    fn number((_, _, number): Self) -> u64 {
-        number
-    }
-}
-
-/// A record as JSON. For redb these are plain bytes: reading them as a record may fail, and redb's own
+/// A record as bytes. For redb these are plain: reading them as a record may fail, and redb's own
 /// decoding must not.
-pub(crate) struct Json<T>(PhantomData<fn() -> T>);
+pub(crate) struct Binary<T>(PhantomData<fn() -> T>);
 
-impl<T> Debug for Json<T> {
+impl<T> Debug for Binary<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Json<{}>", type_name::<T>())
+        write!(formatter, "Binary<{}>", type_name::<T>())
     }
 }
 
-impl<T: 'static> Value for Json<T> {
-    type SelfType<'a> = &'a [u8];
-    type AsBytes<'a> = &'a [u8];
+/// A value that is plain bytes for redb.
+macro_rules! plain_bytes {
+    ($value:ident) => {
+        impl<T: 'static> redb::Value for $value<T> {
+            type SelfType<'a> = &'a [u8];
+            type AsBytes<'a> = &'a [u8];
 
-    fn fixed_width() -> Option<usize> {
-        None
-    }
+            fn fixed_width() -> Option<usize> {
+                None
+            }
 
-    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
-    where
-        Self: 'a,
-    {
-        data
-    }
+            fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+            where
+                Self: 'a,
+            {
+                data
+            }
 
-    fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
-    where
-        Self: 'b,
-    {
-        value
-    }
+            fn as_bytes<'a, 'b: 'a>(value: &'a &'b [u8]) -> &'a [u8]
+            where
+                Self: 'b,
+            {
+                value
+            }
 
-    fn type_name() -> TypeName {
-        <&[u8]>::type_name()
-    }
+            fn type_name() -> redb::TypeName {
+                <&[u8] as redb::Value>::type_name()
+            }
+        }
+    };
 }
+plain_bytes!(Binary);
+pub(crate) use plain_bytes;
 
-impl<T: DeserializeOwned + 'static> Stored for Json<T> {
+impl<T: Record> Stored for Binary<T> {
     type Decoded = T;
 
-    fn decode(value: &[u8]) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(value)
-    }
-}
-
-/// A status in a key. The numbers are part of the format.
-pub(crate) const fn status_number(status: TaskStatus) -> u8 {
-    match status {
-        TaskStatus::Pending => 1,
-        TaskStatus::InProgress => 2,
-        TaskStatus::Completed => 3,
-        TaskStatus::Blocked => 4,
-        TaskStatus::Abandoned => 5,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use runstore_core::{AgentState, Approval, Artifact, Checkpoint, Event, Run, TaskAttempt};
-    use serde::Serialize;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::parts::{TaskPlanned, TaskState};
-
-    const ID: &str = "01234567-89ab-7def-8123-456789abcdef";
-    const TIME: &str = "2026-03-01T10:00:01.000000Z";
-
-    /// A record as the format has it: it must read, and be written the same.
-    fn check<T: Serialize + DeserializeOwned + 'static>(written: &Value) {
-        let bytes = serde_json::to_vec(written).unwrap();
-        let record = Json::<T>::decode(&bytes).unwrap();
-        let again = serde_json::to_string(&record).unwrap();
-        assert_eq!(again, written.to_string());
-    }
-
-    #[test]
-    fn records_of_the_format_read_and_are_written_alike() {
-        check::<Run>(&json!({
-            "id": ID, "goal": "g", "repoPath": "r", "status": "planning", "summary": null,
-            "cycleCount": 0, "replanCount": 0, "currentTaskId": null,
-            "createdAt": TIME, "updatedAt": TIME,
-        }));
-        check::<AgentState>(&json!({
-            "runId": ID, "role": "strategy", "sessionId": null, "turns": 0, "rotationCount": 0,
-            "lastPromptPath": null, "lastResponsePath": null, "updatedAt": TIME,
-        }));
-        check::<TaskPlanned>(&json!({
-            "title": "t", "objective": "o", "acceptanceCriteria": [], "verificationSteps": [],
-            "allowedPaths": [], "createdAt": TIME,
-        }));
-        check::<TaskPlanned>(&json!({
-            "title": "t", "objective": "o", "acceptanceCriteria": [], "verificationSteps": [],
-            "allowedPaths": [], "dependsOn": [ID], "maxAttempts": 3, "createdAt": TIME,
-        }));
-        check::<TaskState>(&json!({
-            "runId": ID, "position": 1, "number": 7, "status": "pending", "attemptCount": 0,
-            "updatedAt": TIME,
-        }));
-        check::<TaskState>(&json!({
-            "runId": ID, "position": 1, "number": 7, "status": "blocked", "attemptCount": 1,
-            "priority": -1, "notBefore": TIME, "unmet": 2, "delayedUntil": TIME, "worker": "w",
-            "leaseExpiresAt": TIME, "implementationSummary": "s", "blockerSignature": "b",
-            "updatedAt": TIME,
-        }));
-        check::<TaskAttempt>(&json!({
-            "id": ID, "runId": ID, "taskId": ID, "attemptNumber": 1, "status": "failed",
-            "summary": "s", "blockerSignature": null, "resultJson": "{\"a\":1.0}",
-            "createdAt": TIME,
-        }));
-        check::<Event>(&json!({
-            "runId": ID, "id": 1, "eventId": ID, "ts": TIME, "source": "s", "kind": "k",
-            "message": "m", "payload": {"b": 1, "a": 1.0},
-        }));
-        check::<Artifact>(&json!({
-            "id": ID, "runId": ID, "role": null, "kind": "k", "path": "p", "createdAt": TIME,
-            "metadata": null,
-        }));
-        check::<Approval>(&json!({
-            "id": ID, "runId": ID, "source": "human", "verdict": "approved", "rationale": "r",
-            "payload": null, "createdAt": TIME,
-        }));
-        check::<Checkpoint>(&json!({
-            "id": ID, "runId": ID, "status": "running", "payload": null, "createdAt": TIME,
-        }));
-    }
-
-    #[test]
-    fn a_state_of_the_first_format_reads_as_one_without_a_number() {
-        let state = json!({
-            "runId": ID, "position": 1, "status": "in_progress", "attemptCount": 1,
-            "updatedAt": TIME,
-        });
-        let bytes = serde_json::to_vec(&state).unwrap();
-        assert_eq!(Json::<TaskState>::decode(&bytes).unwrap().number, 0);
-    }
-
-    #[test]
-    fn a_field_of_a_later_version_is_passed_over() {
-        let state = json!({
-            "runId": ID, "position": 1, "number": 1, "status": "pending", "attemptCount": 0,
-            "updatedAt": TIME, "later": 7,
-        });
-        let bytes = serde_json::to_vec(&state).unwrap();
-        assert!(Json::<TaskState>::decode(&bytes).is_ok());
-    }
-
-    #[test]
-    fn every_status_has_a_number_of_its_own() {
-        let numbers = TaskStatus::ALL.map(status_number);
-        assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    fn decode(value: &[u8]) -> Result<T, CodecError> {
+        T::of_row(from_bytes(value)?)
     }
 }

@@ -11,6 +11,8 @@ use redb::{
 use runstore_core::{Cause, Error, Outcome};
 use tokio::task::JoinError;
 
+use crate::codec::CodecError;
+
 /// A failure inside a transaction, of which nothing is kept.
 pub(crate) fn storage(place: &str, error: StorageError) -> Error {
     match error {
@@ -158,7 +160,7 @@ pub(crate) fn file(path: &Path, error: io::Error) -> Error {
 }
 
 /// A value that does not read as the record that belongs there.
-pub(crate) fn undecodable(table: &str, key: &dyn Debug, error: serde_json::Error) -> Error {
+pub(crate) fn undecodable(table: &str, key: &dyn Debug, error: CodecError) -> Error {
     Error::corrupt(
         place(table, key),
         "the record cannot be read",
@@ -176,8 +178,8 @@ pub(crate) fn contradicted(table: &str, key: &dyn Debug) -> Error {
     Error::corrupt(place(table, key), "the entry contradicts its record", None)
 }
 
-/// A record that cannot be put into words.
-pub(crate) fn unencodable(table: &str, error: serde_json::Error) -> Error {
+/// A record that cannot be written as a row.
+pub(crate) fn unencodable(table: &str, error: CodecError) -> Error {
     backend(format!("writing a record of table {table}"), error)
 }
 

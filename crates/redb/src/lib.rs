@@ -59,16 +59,21 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod file;
+mod former;
 #[cfg(test)]
-mod first_format;
+mod former_formats;
 mod journal;
+#[cfg(test)]
+mod layouts;
 mod parts;
 mod plans;
 mod queue;
+mod rows;
 mod runs;
 mod schedule;
 mod schema;
 mod snapshot;
+mod states;
 mod store;
 mod table;
 mod tasks;

@@ -1,178 +1,222 @@
 //! The two queues that claims are served from (clauses C1, C7 and C9): `ready`, in the order of claims,
 //! and `due`, in the order of times.
 
-use runstore_core::rules::schedule::Place;
-use runstore_core::{Result, RunId, TaskId, Timestamp, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+use std::ops::{Bound, RangeInclusive};
 
-use crate::error;
-use crate::parts::TaskState;
-use crate::schema::Tables;
+use runstore_core::Result;
+
+use crate::states::TaskKey;
+#[cfg(test)]
+use crate::table::Reading;
 use crate::table::{Access, Table, Writing};
 
-/// What a task's keys in the queues are made of, beside a time. Never changes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Slot {
-    pub(crate) task_id: TaskId,
-    pub(crate) run_id: RunId,
-    pub(crate) position: u64,
-    pub(crate) number: u64,
-    priority: i32,
-}
+/// What orders a task in its run's queue: a rank or a time, then its number in the store.
+type Order = (i64, u64);
 
-impl Slot {
-    pub(crate) const fn of(task_id: TaskId, state: &TaskState) -> Self {
-        Self {
-            task_id,
-            run_id: state.run_id,
-            position: state.position,
-            number: state.number,
-            priority: state.priority,
-        }
-    }
+/// The key of a task: its run, and what orders it there.
+type Key = (u64, i64, u64);
 
-    /// What orders the task in `ready`: the highest priority first.
-    fn rank(self) -> i64 {
-        -i64::from(self.priority)
-    }
-}
-
-/// A queue of tasks, by run and of the whole store: a task is in both or in neither. What orders them is
-/// a rank or a time, then the order in which they were planned: in a run the position, in the store the
-/// number.
+/// The queues of all runs. Each run's own is complete; for the store as a whole only the first task of each
+/// is kept, so that a task that is put somewhere behind the first writes one entry.
 pub(crate) struct Queue<A: Access> {
-    of_run: Table<A, (Uuid, i64, u64), Uuid>,
-    of_store: Table<A, (i64, u64), Uuid>,
+    /// The tasks, by their positions.
+    tasks: Table<A, Key, u64>,
+    /// The runs, in the order of their first tasks.
+    firsts: Table<A, Order, u64>,
+    /// The runs whose queues were changed, with the first task that `firsts` still has of them.
+    unsettled: BTreeMap<u64, Option<Order>>,
+}
+
+/// The tasks of a run up to this place in the order.
+fn up_to(run: u64, last: i64) -> RangeInclusive<Key> {
+    (run, i64::MIN, 0)..=(run, last, u64::MAX)
 }
 
 impl<A: Access> Queue<A> {
-    pub(crate) fn new(access: A, of_run: &'static str, of_store: &'static str) -> Self {
+    pub(crate) fn new(access: A, tasks: &'static str, firsts: &'static str) -> Self {
         Self {
-            of_run: Table::new(access, of_run),
-            of_store: Table::new(access, of_store),
+            tasks: Table::new(access, tasks),
+            firsts: Table::new(access, firsts),
+            unsettled: BTreeMap::new(),
         }
     }
 
     pub(crate) fn open(&self) -> Result<()> {
-        self.of_run.open()?;
-        self.of_store.open()?;
+        self.tasks.open()?;
+        self.firsts.open()?;
         Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.of_store.name()
+        self.tasks.name()
     }
 
-    fn contains(&self, slot: Slot, order: i64) -> Result<bool> {
-        let key = (slot.run_id.as_uuid(), order, slot.position);
-        self.of_run.contains(key)
+    pub(crate) fn contains(&self, run: u64, (order, number): Order) -> Result<bool> {
+        self.tasks.contains((run, order, number))
     }
 
-    /// The tasks of a run, or of all, up to this place in the order.
-    pub(crate) fn tasks(
-        &self,
-        scope: Option<RunId>,
-        last: i64,
-    ) -> Result<impl Iterator<Item = Result<TaskId>>> {
-        let ids: Box<dyn Iterator<Item = Result<Uuid>>> = match scope {
-            Some(run_id) => {
-                let run_id = run_id.as_uuid();
-                let keys = (run_id, i64::MIN, 0)..=(run_id, last, u64::MAX);
-                Box::new(self.of_run.values(keys)?)
-            }
-            None => Box::new(self.of_store.values((i64::MIN, 0)..=(last, u64::MAX))?),
-        };
-        Ok(ids.map(|id| id.map(TaskId::from)))
+    fn first_of_run(&self, run: u64) -> Result<Option<Order>> {
+        let mut orders = self
+            .tasks
+            .keys(up_to(run, i64::MAX), |(_, order, number)| (order, number))?;
+        orders.next().transpose()
     }
 
     /// What orders the first task of a run, or of all.
-    fn first_order(&self, scope: Option<RunId>) -> Result<Option<i64>> {
-        match scope {
-            Some(run_id) => {
-                let run_id = run_id.as_uuid();
-                let keys = (run_id, i64::MIN, 0)..=(run_id, i64::MAX, u64::MAX);
-                let mut orders = self.of_run.keys(keys, |(_, order, _)| order)?;
-                orders.next().transpose()
-            }
+    pub(crate) fn first(&self, run: Option<u64>) -> Result<Option<Order>> {
+        match run {
+            Some(run) => self.first_of_run(run),
             None => {
-                let mut orders = self.of_store.keys(.., |(order, _)| order)?;
+                let mut orders = self.firsts.keys(.., |order| order)?;
                 orders.next().transpose()
             }
         }
+    }
+
+    /// The tasks of a run, or of all, up to this place in the order. Of all, only once the queue is
+    /// [settled](Self::settle).
+    pub(crate) fn tasks(
+        &self,
+        run: Option<u64>,
+        last: i64,
+    ) -> Result<Box<dyn Iterator<Item = Result<TaskKey>> + '_>> {
+        Ok(match run {
+            Some(run) => {
+                let positions = self.tasks.values(up_to(run, last))?;
+                Box::new(positions.map(move |position| Ok((run, position?))))
+            }
+            None => {
+                let firsts = (i64::MIN, 0)..=(last, u64::MAX);
+                let firsts = self.firsts.entries(firsts, |order, run| (order, run))?;
+                Box::new(Merged {
+                    queue: self,
+                    last,
+                    firsts: firsts.peekable(),
+                    seconds: BTreeSet::new(),
+                    taken: None,
+                })
+            }
+        })
+    }
+
+    /// The task of that run that comes after this one.
+    fn next(&self, run: u64, (order, number): Order, last: i64) -> Result<Option<Order>> {
+        let behind = (
+            Bound::Excluded((run, order, number)),
+            Bound::Included((run, last, u64::MAX)),
+        );
+        let mut orders = self
+            .tasks
+            .keys(behind, |(_, order, number)| (order, number))?;
+        orders.next().transpose()
+    }
+}
+
+/// The queues of all runs merged into one.
+struct Merged<'q, A: Access, I: Iterator<Item = Result<(Order, u64)>>> {
+    queue: &'q Queue<A>,
+    last: i64,
+    /// The first tasks of runs of which none was given yet.
+    firsts: Peekable<I>,
+    /// The next tasks of the other runs.
+    seconds: BTreeSet<(Order, u64)>,
+    /// The task that was given last: what follows it in its run is looked up only if one more is wanted.
+    taken: Option<(Order, u64)>,
+}
+
+impl<A: Access, I: Iterator<Item = Result<(Order, u64)>>> Merged<'_, A, I> {
+    fn advance(&mut self) -> Result<Option<TaskKey>> {
+        if let Some((order, run)) = self.taken.take()
+            && let Some(next) = self.queue.next(run, order, self.last)?
+        {
+            self.seconds.insert((next, run));
+        }
+        let second = self.seconds.first().copied();
+        let is_before = |first: &Result<(Order, u64)>| match (first, second) {
+            (Ok((order, _)), Some((second, _))) => *order < second,
+            _ => true,
+        };
+        let taken = match self.firsts.next_if(is_before) {
+            Some(first) => first?,
+            None => match self.seconds.pop_first() {
+                Some(second) => second,
+                None => return Ok(None),
+            },
+        };
+        self.taken = Some(taken);
+        let ((order, number), run) = taken;
+        let position = self.queue.tasks.get((run, order, number))?;
+        Ok(Some((run, position)))
+    }
+}
+
+impl<A: Access, I: Iterator<Item = Result<(Order, u64)>>> Iterator for Merged<'_, A, I> {
+    type Item = Result<TaskKey>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
     }
 }
 
 impl Queue<Writing<'_>> {
-    fn insert(&mut self, slot: Slot, order: i64) -> Result<()> {
-        let id = slot.task_id.as_uuid();
-        let key = (slot.run_id.as_uuid(), order, slot.position);
-        self.of_run.put(key, id)?;
-        self.of_store.put((order, slot.number), id)
+    pub(crate) fn insert(&mut self, (run, position): TaskKey, order: Order) -> Result<()> {
+        self.note_first(run)?;
+        self.tasks.put((run, order.0, order.1), position)
     }
 
-    fn remove(&mut self, slot: Slot, order: i64) -> Result<()> {
-        let key = (slot.run_id.as_uuid(), order, slot.position);
-        self.of_run.remove(key)?;
-        self.of_store.remove((order, slot.number))
-    }
-}
-
-impl<A: Access> Tables<A> {
-    /// Whether the task is in `ready`.
-    pub(crate) fn is_ready(&self, slot: Slot) -> Result<bool> {
-        self.ready.contains(slot, slot.rank())
+    pub(crate) fn remove(&mut self, run: u64, order: Order) -> Result<()> {
+        self.note_first(run)?;
+        self.tasks.remove((run, order.0, order.1))
     }
 
-    /// The tasks of a run, or of all, that are in `ready`, in the order of claims.
-    pub(crate) fn ready_tasks(
-        &self,
-        scope: Option<RunId>,
-    ) -> Result<impl Iterator<Item = Result<TaskId>>> {
-        self.ready.tasks(scope, i64::MAX)
+    /// Empties the queue of a run.
+    pub(crate) fn remove_run(&mut self, run: u64) -> Result<()> {
+        self.note_first(run)?;
+        self.tasks.remove_range(up_to(run, i64::MAX))
     }
 
-    /// The tasks of a run, or of all, that are in `due` and belong into `ready` at this time.
-    pub(crate) fn due_tasks(
-        &self,
-        scope: Option<RunId>,
-        now: Timestamp,
-    ) -> Result<impl Iterator<Item = Result<TaskId>>> {
-        self.due.tasks(scope, now.as_micros())
-    }
-
-    /// When the first of the tasks becomes due that wait for a time, of a run or of all (clause C11).
-    pub(crate) fn next_due(&self, scope: Option<RunId>) -> Result<Option<Timestamp>> {
-        self.check_scope(scope)?;
-        let Some(micros) = self.due.first_order(scope)? else {
-            return Ok(None);
-        };
-        let time = Timestamp::from_micros(micros);
-        let no_time = || error::contradicted(self.due.name(), &micros);
-        time.map(Some).ok_or_else(no_time)
-    }
-}
-
-impl<'t> Tables<Writing<'t>> {
-    /// Moves a task from one place to another.
-    pub(crate) fn put_into_place(&mut self, slot: Slot, from: Place, to: Place) -> Result<()> {
-        if from == to {
-            return Ok(());
+    fn note_first(&mut self, run: u64) -> Result<()> {
+        if !self.unsettled.contains_key(&run) {
+            let first = self.first_of_run(run)?;
+            self.unsettled.insert(run, first);
         }
-        if let Some((queue, order)) = self.queue_of(slot, from) {
-            queue.remove(slot, order)?;
-        }
-        if let Some((queue, order)) = self.queue_of(slot, to) {
-            queue.insert(slot, order)?;
-        }
-        self.wakes.placed(slot.run_id, to);
         Ok(())
     }
 
-    /// The queue that a place is in, with what orders the task there.
-    fn queue_of(&mut self, slot: Slot, place: Place) -> Option<(&mut Queue<Writing<'t>>, i64)> {
-        match place {
-            Place::Nowhere => None,
-            Place::Ready => Some((&mut self.ready, slot.rank())),
-            Place::Due(at) => Some((&mut self.due, at.as_micros())),
+    /// Brings the first tasks of the runs up to date: before they are looked at, and before the commit. Once
+    /// for all changes of a batch, for most of them concern the same few runs.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        while let Some((run, was)) = self.unsettled.pop_first() {
+            let is = self.first_of_run(run)?;
+            if was == is {
+                continue;
+            }
+            if let Some(was) = was {
+                self.firsts.remove(was)?;
+            }
+            if let Some(is) = is {
+                self.firsts.put(is, run)?;
+            }
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Queue<Reading<'_>> {
+    /// Checks that the first task of each run is noted, and no other.
+    pub(crate) fn audit(&self) -> Result<()> {
+        let mut firsts = BTreeMap::new();
+        for key in self.tasks.keys(.., |key| key)? {
+            let (run, order, number) = key?;
+            firsts.entry(run).or_insert((order, number));
+        }
+        let firsts = firsts.into_iter().map(|(run, first)| (first, run));
+        let stored = self.firsts.entries(.., |order, run| (order, run))?;
+        let stored = stored.collect::<Result<BTreeSet<_>>>()?;
+        assert_eq!(stored, firsts.collect());
+        Ok(())
     }
 }

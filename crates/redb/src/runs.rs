@@ -5,36 +5,53 @@ use std::ops::{Bound, Range};
 use runstore_core::rules::{create, events, retry, runs};
 use runstore_core::{
     AgentRole, AgentState, Change, Error, ListRuns, NewRun, Page, RecordKind, Result, Run, RunId,
-    RunUpdate, SaveAgentState, Timestamp, Uuid,
+    RunUpdate, SaveAgentState, Timestamp,
 };
 
 use crate::journal::page;
 use crate::schema::{META_LAST_RUN_NUMBER, Tables};
+use crate::states::RunKey;
 use crate::table::{Access, Writing};
 
-fn agents_of(run_id: RunId) -> Range<(Uuid, &'static [u8])> {
-    let run_id = run_id.as_uuid();
-    (run_id, b"".as_slice())..(run_id, b"\xff".as_slice())
+fn agents_of(run: RunKey) -> Range<(u64, &'static [u8])> {
+    (run.number, b"".as_slice())..(run.number, b"\xff".as_slice())
 }
 
 impl<A: Access> Tables<A> {
-    /// Checks that there is such a run (clause G7).
-    pub(crate) fn check_run(&self, run_id: RunId) -> Result<()> {
-        match self.run_numbers.contains(run_id.as_uuid())? {
-            true => Ok(()),
-            false => Err(Error::not_found(RecordKind::Run, run_id)),
+    /// The run with its number.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such run (clause G7).
+    pub(crate) fn run_key(&self, id: RunId) -> Result<RunKey> {
+        match self.run_numbers.find(id.as_uuid())? {
+            Some(number) => Ok(RunKey { id, number }),
+            None => Err(Error::not_found(RecordKind::Run, id)),
         }
     }
 
-    /// Checks that there is such a run, if the call names one.
-    pub(crate) fn check_scope(&self, scope: Option<RunId>) -> Result<()> {
-        scope.map_or(Ok(()), |run_id| self.check_run(run_id))
+    /// As [`run_key`](Self::run_key), if the call names a run.
+    pub(crate) fn run_in_scope(&self, scope: Option<RunId>) -> Result<Option<RunKey>> {
+        scope.map(|run_id| self.run_key(run_id)).transpose()
+    }
+
+    /// The run with that number; it is looked up if it is not the one that is known already.
+    pub(crate) fn run_numbered(&self, number: u64, known: Option<RunKey>) -> Result<RunKey> {
+        match known {
+            Some(run) if run.number == number => Ok(run),
+            _ => {
+                let id = self.runs_by_number.get(number)?.into();
+                Ok(RunKey { id, number })
+            }
+        }
     }
 
     /// All runs, in creation order.
-    pub(crate) fn run_ids(&self) -> Result<Vec<RunId>> {
-        let ids = self.runs_by_number.values(..)?;
-        ids.map(|id| id.map(RunId::from)).collect()
+    pub(crate) fn run_keys(&self) -> Result<Vec<RunKey>> {
+        let runs = self.runs_by_number.entries(.., |number, id| RunKey {
+            id: id.into(),
+            number,
+        });
+        runs?.collect()
     }
 
     pub(crate) fn get_run(&self, run_id: RunId) -> Result<Run> {
@@ -63,14 +80,17 @@ impl<A: Access> Tables<A> {
         run_id: RunId,
         role: &AgentRole,
     ) -> Result<Option<AgentState>> {
-        self.check_run(run_id)?;
-        let key = (run_id.as_uuid(), role.as_str().as_bytes());
-        self.agents.find(key)
+        let run = self.run_key(run_id)?;
+        self.agents.find((run.number, role.as_str().as_bytes()))
     }
 
     pub(crate) fn list_agent_states(&self, run_id: RunId) -> Result<Vec<AgentState>> {
-        self.check_run(run_id)?;
-        self.agents.values(agents_of(run_id))?.collect()
+        let run = self.run_key(run_id)?;
+        self.agents_of(run)
+    }
+
+    pub(crate) fn agents_of(&self, run: RunKey) -> Result<Vec<AgentState>> {
+        self.agents.values(agents_of(run))?.collect()
     }
 }
 
@@ -87,14 +107,15 @@ impl Tables<Writing<'_>> {
         self.run_numbers.put(id, number)?;
         self.runs_by_number.put(number, id)?;
         self.runs.write(id, &run)?;
-        self.push_event_draft(run.id, events::run_created(&run), now)?;
+        let key = RunKey { id: run.id, number };
+        self.push_event_draft(key, events::run_created(&run), now)?;
         Ok(run)
     }
 
     pub(crate) fn update_run(&mut self, update: RunUpdate, now: Timestamp) -> Result<Run> {
         let run = self.get_run(update.run_id)?;
         if let Change::Set(task_id) = update.current_task_id {
-            self.check_task_of_run(task_id, run.id)?;
+            self.check_task_of_run(task_id, self.run_key(run.id)?)?;
         }
         if update.is_empty() {
             return Ok(run);
@@ -118,19 +139,17 @@ impl Tables<Writing<'_>> {
     }
 
     pub(crate) fn delete_run(&mut self, run_id: RunId) -> Result<()> {
-        self.check_run(run_id)?;
-        let id = run_id.as_uuid();
-        let number = self.run_numbers.get(id)?;
-        self.remove_tasks(run_id)?;
-        self.attempts.remove_run(run_id)?;
-        self.events.remove_run(run_id)?;
-        self.artifacts.remove_run(run_id)?;
-        self.approvals.remove_run(run_id)?;
-        self.checkpoints.remove_run(run_id)?;
-        self.agents.remove_range(agents_of(run_id))?;
-        self.runs_by_number.remove(number)?;
-        self.run_numbers.remove(id)?;
-        self.runs.remove(id)?;
+        let run = self.run_key(run_id)?;
+        self.remove_tasks(run)?;
+        self.attempts.remove_run(run)?;
+        self.events.remove_run(run)?;
+        self.artifacts.remove_run(run)?;
+        self.approvals.remove_run(run)?;
+        self.checkpoints.remove_run(run)?;
+        self.agents.remove_range(agents_of(run))?;
+        self.runs_by_number.remove(run.number)?;
+        self.run_numbers.remove(run_id.as_uuid())?;
+        self.runs.remove(run_id.as_uuid())?;
         self.wakes.gone(run_id);
         Ok(())
     }
@@ -140,9 +159,9 @@ impl Tables<Writing<'_>> {
         save: SaveAgentState,
         now: Timestamp,
     ) -> Result<AgentState> {
-        self.check_run(save.run_id)?;
+        let run = self.run_key(save.run_id)?;
         let agent = create::agent_state(save, now);
-        let key = (agent.run_id.as_uuid(), agent.role.as_str().as_bytes());
+        let key = (run.number, agent.role.as_str().as_bytes());
         self.agents.write(key, &agent)?;
         Ok(agent)
     }

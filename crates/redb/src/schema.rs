@@ -6,22 +6,23 @@ use redb::{
     Database, MultimapTableHandle, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
     TableHandle,
 };
-use runstore_core::rules::schedule::Place;
 use runstore_core::{
-    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, PageRequest, Result, Run,
-    TaskAttempt, Timestamp, Uuid, Wakes,
+    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, Result, Run, TaskAttempt,
+    Uuid, Wakes,
 };
 
-use crate::codec::Json;
+use crate::codec::Binary;
 use crate::error;
+use crate::former;
 use crate::journal::Journal;
-use crate::parts::{TaskPlanned, TaskState};
+use crate::parts::TaskPlanned;
 use crate::queue::Queue;
+use crate::states::{States, TaskKey};
 use crate::table::{Access, Reading, Table, Writing};
 use crate::writer;
 
 /// The version of the format that this version reads and writes.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// The table that makes a file of redb a store.
 const META: &str = "runstore_meta";
@@ -35,26 +36,27 @@ pub(crate) const META_LAST_TASK_NUMBER: &str = "last_task_number";
 /// All tables, within one transaction.
 pub(crate) struct Tables<A: Access> {
     pub(crate) meta: Table<A, &'static str, u64>,
-    pub(crate) runs: Table<A, Uuid, Json<Run>>,
+    pub(crate) runs: Table<A, Uuid, Binary<Run>>,
     pub(crate) run_numbers: Table<A, Uuid, u64>,
     pub(crate) runs_by_number: Table<A, u64, Uuid>,
     /// Keyed by run and role. UTF-8 holds no byte `0xff`, so that a run's roles end before it.
-    pub(crate) agents: Table<A, (Uuid, &'static [u8]), Json<AgentState>>,
-    pub(crate) tasks: Table<A, Uuid, Json<TaskPlanned>>,
-    pub(crate) task_states: Table<A, Uuid, Json<TaskState>>,
-    /// Keyed by run, status and position; every write that changes a status keeps it.
-    pub(crate) tasks_by_status: Table<A, (Uuid, u8, u64), Uuid>,
+    pub(crate) agents: Table<A, (u64, &'static [u8]), Binary<AgentState>>,
+    pub(crate) tasks: Table<A, TaskKey, Binary<TaskPlanned>>,
+    pub(crate) task_ids: Table<A, Uuid, TaskKey>,
+    pub(crate) states: States<A>,
     /// What can be claimed, in the order of claims: by the priority, negated, then as planned.
     pub(crate) ready: Queue<A>,
     /// What can be claimed from a time on: by that time in microseconds, then as planned.
     pub(crate) due: Queue<A>,
-    /// Keyed by a task and one that depends on it.
-    pub(crate) dependents: Table<A, (Uuid, Uuid), ()>,
-    /// Keyed by task and number of the attempt: the claims that ended with a report (clause C5).
-    pub(crate) finished_claims: Table<A, (Uuid, u32), ()>,
+    /// Keyed by the run, a task, and one that depends on it.
+    pub(crate) dependents: Table<A, (u64, u64, u64), ()>,
+    /// Keyed by run, task and number of the attempt: the claims that ended with a report (clause C5), but
+    /// for the last claim of each task, whose state tells.
+    pub(crate) finished_claims: Table<A, (u64, u64, u32), ()>,
     pub(crate) attempts: Journal<A, TaskAttempt>,
-    /// Keyed by task and the attempt's number in its run.
-    pub(crate) attempts_by_task: Table<A, (Uuid, u64), ()>,
+    /// Keyed by run, task and the attempt's number in its run: all but the latest attempt of each task,
+    /// which its state tells.
+    pub(crate) earlier_attempts: Table<A, (u64, u64, u64), ()>,
     pub(crate) events: Journal<A, Event>,
     pub(crate) artifacts: Journal<A, Artifact>,
     pub(crate) approvals: Journal<A, Approval>,
@@ -72,14 +74,14 @@ impl<A: Access> Tables<A> {
             runs_by_number: Table::new(access, "runs_by_number"),
             agents: Table::new(access, "agents"),
             tasks: Table::new(access, "tasks"),
-            task_states: Table::new(access, "task_states"),
-            tasks_by_status: Table::new(access, "tasks_by_status"),
-            ready: Queue::new(access, "ready_by_run", "ready"),
-            due: Queue::new(access, "due_by_run", "due"),
+            task_ids: Table::new(access, "task_ids"),
+            states: States::new(access),
+            ready: Queue::new(access, "ready", "first_ready"),
+            due: Queue::new(access, "due", "first_due"),
             dependents: Table::new(access, "dependents"),
             finished_claims: Table::new(access, "finished_claims"),
             attempts: Journal::new(access, "attempts", "attempt_ids"),
-            attempts_by_task: Table::new(access, "attempts_by_task"),
+            earlier_attempts: Table::new(access, "earlier_attempts"),
             events: Journal::new(access, "events", "event_ids"),
             artifacts: Journal::new(access, "artifacts", "artifact_ids"),
             approvals: Journal::new(access, "approvals", "approval_ids"),
@@ -91,7 +93,7 @@ impl<A: Access> Tables<A> {
 
 impl Tables<Writing<'_>> {
     /// Creates the tables that there are not, and writes the version of the format.
-    fn create(&mut self) -> Result<()> {
+    pub(crate) fn create(&mut self) -> Result<()> {
         // Named one by one, so that a table that is left out here does not compile.
         let Self {
             meta,
@@ -100,14 +102,14 @@ impl Tables<Writing<'_>> {
             runs_by_number,
             agents,
             tasks,
-            task_states,
-            tasks_by_status,
+            task_ids,
+            states,
             ready,
             due,
             dependents,
             finished_claims,
             attempts,
-            attempts_by_task,
+            earlier_attempts,
             events,
             artifacts,
             approvals,
@@ -119,14 +121,14 @@ impl Tables<Writing<'_>> {
         runs_by_number.open()?;
         agents.open()?;
         tasks.open()?;
-        task_states.open()?;
-        tasks_by_status.open()?;
+        task_ids.open()?;
+        states.open()?;
         ready.open()?;
         due.open()?;
         dependents.open()?;
         finished_claims.open()?;
         attempts.open()?;
-        attempts_by_task.open()?;
+        earlier_attempts.open()?;
         events.open()?;
         artifacts.open()?;
         approvals.open()?;
@@ -134,24 +136,10 @@ impl Tables<Writing<'_>> {
         meta.put(META_FORMAT, FORMAT)
     }
 
-    /// Makes a store of format 1 one of this format. Format 1 has no numbers of tasks over all runs: they
-    /// get them in the order of their runs' creation, then of their positions. None of them waits for a
-    /// time or for another task.
-    fn convert(&mut self) -> Result<()> {
-        let mut number = 0;
-        for run_id in self.run_ids()? {
-            let tasks = self.find_in_states(run_id, |_| true, PageRequest::all(), usize::MAX)?;
-            for (_, _, task_id) in tasks {
-                number += 1;
-                let mut state = self.task_states.get(task_id.as_uuid())?;
-                state.number = number;
-                let mut was = self.indexed(task_id, &state)?;
-                was.place = Place::Nowhere;
-                self.put_state(&was, &state, Timestamp::MIN)?;
-            }
-        }
-        self.meta.put(META_LAST_TASK_NUMBER, number)?;
-        self.create()
+    /// Brings up to date what is kept for a whole batch, before it is committed.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        self.ready.settle()?;
+        self.due.settle()
     }
 }
 
@@ -226,11 +214,11 @@ pub(crate) fn prepare(path: &Path, database: &Database) -> Result<()> {
     match contents(path, database)? {
         Contents::Store => Ok(()),
         // All that changes, and the version, in one commit: a file has both or neither.
-        Contents::Nothing => writer::write_one(database, |tables| tables.create()),
+        Contents::Nothing => writer::write_one(database, |tables, _| tables.create()),
         Contents::Older => {
             let path = path.display();
             tracing::info!(%path, format = FORMAT, "the store is converted to a newer format");
-            writer::write_one(database, |tables| tables.convert())
+            writer::write_one(database, former::convert)
         }
     }
 }

@@ -11,7 +11,7 @@ use redb::{
 use runstore_core::Result;
 use serde::Serialize;
 
-use crate::codec::{Json, Numbered, Stored};
+use crate::codec::{self, Binary, Numbered, Record, Stored};
 use crate::error;
 
 /// The transaction that tables are opened in.
@@ -132,6 +132,20 @@ impl<A: Access, K: Key + 'static, V: Stored> Table<A, K, V> {
             .ok_or_else(|| error::missing(self.name(), &key))
     }
 
+    /// What `part` makes of each key and value of a range, in the order of the keys.
+    pub(crate) fn entries<'k, T>(
+        &self,
+        range: impl RangeBounds<K::SelfType<'k>> + 'k,
+        part: impl Fn(K::SelfType<'_>, V::Decoded) -> T,
+    ) -> Result<impl DoubleEndedIterator<Item = Result<T>>> {
+        let rows = self.range(range)?;
+        Ok(rows.map(move |row| {
+            let (key, value) = row.map_err(|error| self.failed(error))?;
+            let decoded = self.decoded(&key.value(), value.value())?;
+            Ok(part(key.value(), decoded))
+        }))
+    }
+
     /// The values of a range, each with its number, in the order of the keys.
     pub(crate) fn rows<'k>(
         &self,
@@ -140,12 +154,7 @@ impl<A: Access, K: Key + 'static, V: Stored> Table<A, K, V> {
     where
         K: Numbered,
     {
-        let rows = self.range(range)?;
-        Ok(rows.map(|row| {
-            let (key, value) = row.map_err(|error| self.failed(error))?;
-            let decoded = self.decoded(&key.value(), value.value())?;
-            Ok((K::number(key.value()), decoded))
-        }))
+        self.entries(range, |key, value| (K::number(key), value))
     }
 
     /// The values of a range, in the order of the keys.
@@ -153,11 +162,7 @@ impl<A: Access, K: Key + 'static, V: Stored> Table<A, K, V> {
         &self,
         range: impl RangeBounds<K::SelfType<'k>> + 'k,
     ) -> Result<impl Iterator<Item = Result<V::Decoded>>> {
-        let rows = self.range(range)?;
-        Ok(rows.map(|row| {
-            let (key, value) = row.map_err(|error| self.failed(error))?;
-            self.decoded(&key.value(), value.value())
-        }))
+        self.entries(range, |_, value| value)
     }
 }
 
@@ -231,9 +236,16 @@ impl<'t, K: Key + 'static, V: Value + 'static> Table<Writing<'t>, K, V> {
     }
 }
 
-impl<K: Key + 'static, T: Serialize + 'static> Table<Writing<'_>, K, Json<T>> {
+impl<K: Key + 'static, T: Record> Table<Writing<'_>, K, Binary<T>> {
     pub(crate) fn write(&mut self, key: K::SelfType<'_>, record: &T) -> Result<()> {
-        let encoded = serde_json::to_vec(record);
+        let row = record.row();
+        let row = row.map_err(|error| error::unencodable(self.name(), error))?;
+        self.write_row(key, &row)
+    }
+
+    /// As [`write`](Self::write), for a row that was made of something else than the record.
+    pub(crate) fn write_row(&mut self, key: K::SelfType<'_>, row: &impl Serialize) -> Result<()> {
+        let encoded = codec::to_bytes(row);
         let encoded = encoded.map_err(|error| error::unencodable(self.name(), error))?;
         self.put(key, &encoded)
     }

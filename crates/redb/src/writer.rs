@@ -80,6 +80,9 @@ fn write_batch(transaction: WriteTransaction, batch: Vec<Job>, hub: &WakeHub) {
         }
         applied.push(write);
     }
+    if failure.is_none() {
+        failure = tables.settle().err();
+    }
     let wakes = std::mem::take(&mut tables.wakes);
     drop(tables);
     let committed = match failure {
@@ -116,14 +119,17 @@ fn abort(transaction: WriteTransaction) {
 /// One write in a transaction of its own, before there is a queue.
 pub(crate) fn write_one(
     database: &Database,
-    write: impl FnOnce(&mut Tables<Writing<'_>>) -> Result<()>,
+    write: impl for<'t> FnOnce(&mut Tables<Writing<'t>>, Writing<'t>) -> Result<()>,
 ) -> Result<()> {
     let transaction = begin(database)?;
     let writes = Cell::new(0);
-    let written = write(&mut Tables::new(Writing {
+    let writing = Writing {
         transaction: &transaction,
         writes: &writes,
-    }));
+    };
+    let mut tables = Tables::new(writing);
+    let written = write(&mut tables, writing).and_then(|()| tables.settle());
+    drop(tables);
     match written {
         Ok(()) => transaction.commit().map_err(error::commit),
         Err(error) => {

@@ -78,8 +78,8 @@ async fn another_applications_redb_file_is_refused_and_left_as_it_is() {
 async fn another_format_is_refused_and_left_as_it_is() {
     for (format, told) in [
         (
-            3,
-            "format 3, and this version of runstore knows up to 2; upgrade runstore",
+            4,
+            "format 4, and this version of runstore knows up to 3; upgrade runstore",
         ),
         (
             0,

@@ -11,10 +11,9 @@ use common::{open, place, run_with_tasks};
 use redb::{Database, ReadableTable, TableDefinition};
 use runstore_core::{
     Claim, ClaimRequest, Clock, CompleteTask, Error, FinishReport, ManualClock, NewRun, Run,
-    SnapshotRequest, Store, Task, TaskDraft, TaskPlan, Timestamp, Uuid,
+    SnapshotRequest, Store, Task, TaskDraft, TaskPlan, Timestamp,
 };
 use runstore_redb::{RedbOptions, RedbStore};
-use serde_json::{Map, Value, json};
 
 async fn with_plan(
     store: &RedbStore,
@@ -30,19 +29,35 @@ async fn claim(store: &RedbStore, run: &Run) -> Option<Claim> {
     store.claim_next_task(request).await.unwrap()
 }
 
-/// Sets a field of the states of tasks in a file that nobody has open.
-fn set_field(file: &std::path::Path, task: &Task, field: &str, value: Value) {
-    const TASK_STATES: TableDefinition<Uuid, &[u8]> = TableDefinition::new("task_states");
+/// The state of a task as it is written: the layout, what the store keeps (number, unmet dependencies, last
+/// attempt, whether it is reported), how many attempts there were, and the rest.
+type State = (
+    u8,
+    (u64, u32, u64, bool),
+    u32,
+    i32,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    i64,
+);
+
+/// Changes the state of a pending task of the first run, in a file that nobody has open.
+fn change_state(file: &std::path::Path, task: &Task, change: impl FnOnce(&mut State)) {
+    const PENDING: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("tasks_pending");
     let database = Database::open(file).unwrap();
     let write = database.begin_write().unwrap();
     {
-        let mut states = write.open_table(TASK_STATES).unwrap();
-        let id = task.id.as_uuid();
-        let state = states.get(id).unwrap().unwrap().value().to_vec();
-        let mut state: Map<String, Value> = serde_json::from_slice(&state).unwrap();
-        state.insert(field.to_owned(), value);
-        let state = serde_json::to_vec(&state).unwrap();
-        states.insert(id, state.as_slice()).unwrap();
+        let mut states = write.open_table(PENDING).unwrap();
+        let key = (1, task.position);
+        let state = states.get(key).unwrap().unwrap().value().to_vec();
+        let mut state: State = postcard::from_bytes(&state).unwrap();
+        change(&mut state);
+        let state = postcard::to_extend(&state, Vec::new()).unwrap();
+        states.insert(key, state.as_slice()).unwrap();
     }
     write.commit().unwrap();
     database.close().unwrap();
@@ -62,7 +77,7 @@ async fn a_batch_of_claims_that_is_refused_has_claimed_and_blocked_nothing() {
     let released = FinishReport::released("later");
     store.finish_task(token, released).await.unwrap();
     store.close().await.unwrap();
-    set_field(&file, &tasks[2], "attemptCount", json!(u32::MAX));
+    change_state(&file, &tasks[2], |state| state.2 = u32::MAX);
 
     let store = open(&file).await;
     let snapshot = async || {
@@ -88,7 +103,7 @@ async fn an_entry_of_the_queue_that_contradicts_its_task_is_reported_and_nothing
     let store = open(&file).await;
     let (run, tasks) = with_plan(&store, [TaskDraft::new("t", "o")]).await;
     store.close().await.unwrap();
-    set_field(&file, &tasks[0], "unmet", json!(1));
+    change_state(&file, &tasks[0], |state| state.1.1 = 1);
     let store = open(&file).await;
     let claimed = store.claim_next_task(ClaimRequest::of_run(run.id)).await;
     match claimed {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use common::{open, place, run_with_tasks};
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableHandle};
 use runstore_core::{
-    ArtifactDraft, ArtifactId, AttemptReport, ClaimRequest, Cursor, Error, EventDraft, EventId,
-    FinishReport, Heartbeat, ListArtifacts, ListAttempts, ListEvents, ListRuns, ListTasks,
+    ArtifactDraft, ArtifactId, AttemptReport, BlockTask, ClaimRequest, Cursor, Error, EventDraft,
+    EventId, FinishReport, Heartbeat, ListArtifacts, ListAttempts, ListEvents, ListRuns, ListTasks,
     NewApproval, NewArtifact, NewAttempt, NewCheckpoint, NewEvent, NewRun, PageRequest, RunUpdate,
     SaveAgentState, SnapshotRequest, Store, TaskDraft, TaskId, TaskPlan, TaskStatus, Timestamp,
 };
@@ -186,12 +186,17 @@ async fn a_deleted_run_leaves_no_row_in_any_table() {
     let attempt = NewAttempt::of_claim(token, AttemptReport::new("failed", "s"));
     store.add_attempt(attempt).await.unwrap();
     let drafts = [
+        TaskDraft::new("in progress", "o").with_priority(1),
         TaskDraft::new("ready", "o"),
+        TaskDraft::new("blocked", "o"),
         TaskDraft::new("due", "o").with_not_before(Timestamp::MAX),
         TaskDraft::new("dependent", "o").with_depends_on([0]),
     ];
     let replaced = TaskPlan::new(id, drafts);
-    store.replace_pending_tasks(replaced).await.unwrap();
+    let planned = store.replace_pending_tasks(replaced).await.unwrap();
+    claim().await.unwrap().unwrap();
+    let block = BlockTask::new(planned[2].id);
+    store.block_task(block).await.unwrap();
     let approval = NewApproval::new(id, "human", "approved", "fine");
     store.add_approval(approval).await.unwrap();
     let checkpoint = NewCheckpoint::new(id, "running", json!({}));

@@ -20,7 +20,7 @@ use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);
 const ENGINES: [(&str, &str); 2] = [("sqlite", "db"), ("redb", "redb")];
-const FORMATS: [&str; 2] = ["format-1", "format-2"];
+const FORMATS: [&str; 3] = ["format-1", "format-2", "format-3"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats")
