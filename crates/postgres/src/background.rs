@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use runstore_core::{Cause, Error, Outcome, Result};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
@@ -47,55 +48,66 @@ impl Background {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.run_holding((), work).await
-    }
-
-    /// Carries out a piece of work and waits for it; what is held is dropped once its end was told. Dropped, the
-    /// work goes on.
-    pub(crate) async fn run_holding<T: Send + 'static>(
-        &self,
-        held: impl Send + 'static,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
-        let Some(runtime) = &self.runtime else {
-            return Err(crate::error::closed());
-        };
         let (answer, answered) = oneshot::channel();
         let work = async move {
             // A caller that is gone does not want the answer.
             drop(answer.send(work.await));
-            drop(held);
         };
-        let handle = match *self.orphans.borrow() {
-            0 => runtime.spawn(work),
-            _ => {
-                let mut orphans = self.orphans.subscribe();
-                runtime.spawn(async move {
-                    // If they are not through by then, they take effect later or not at all.
-                    let _ = timeout(PATIENCE, orphans.wait_for(|number| *number == 0)).await;
-                    work.await
-                })
-            }
+        let handle = if self.has_orphans() {
+            self.start_after_orphans(work)
+        } else {
+            self.start(work)
         };
-        let mut call = Call {
-            work: Some(handle),
-            runtime: runtime.handle().clone(),
-            orphans: &self.orphans,
-        };
-        let done = answered.await;
-        let work = call.work.take();
-        match (done, work) {
-            (Ok(done), _) => done,
-            (Err(_), Some(work)) => Err(given_up(work.await.err())),
-            (Err(_), None) => Err(given_up(None)),
+        match (self.answer(answered).await, handle) {
+            (Some(done), _) => done,
+            (None, Some(work)) => Err(given_up(work.await.err())),
+            (None, None) => Err(crate::error::closed()),
         }
     }
 
-    /// Starts a piece of work that nobody waits for.
-    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if let Some(runtime) = &self.runtime {
-            drop(runtime.spawn(work));
-        }
+    /// Waits for the answer of a call that is on its way; `None` if it ended without one. Dropped, the call goes on,
+    /// and counts as an orphan until it is answered.
+    pub(crate) async fn answer<T: Send + 'static>(
+        &self,
+        answered: oneshot::Receiver<Result<T>>,
+    ) -> Option<Result<T>> {
+        let mut call = Call {
+            answered: Some(answered),
+            background: self,
+        };
+        let done = match &mut call.answered {
+            Some(answered) => answered.await.ok(),
+            None => None,
+        };
+        call.answered = None;
+        done
+    }
+
+    /// Whether calls are under way whose callers dropped them.
+    pub(crate) fn has_orphans(&self) -> bool {
+        *self.orphans.borrow() > 0
+    }
+
+    /// Starts a piece of work.
+    pub(crate) fn start(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<JoinHandle<()>> {
+        let runtime = self.runtime.as_ref()?;
+        Some(runtime.spawn(work))
+    }
+
+    /// Starts a piece of work once the calls are through whose callers dropped them, or have had their time.
+    pub(crate) fn start_after_orphans(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<JoinHandle<()>> {
+        let mut orphans = self.orphans.subscribe();
+        self.start(async move {
+            // If they are not through by then, they take effect later or not at all.
+            let _ = timeout(PATIENCE, orphans.wait_for(|number| *number == 0)).await;
+            work.await;
+        })
     }
 }
 
@@ -117,24 +129,26 @@ pub(crate) fn given_up(error: Option<JoinError>) -> Error {
     }
 }
 
-/// A call that somebody waits for. Dropped before its work is done, it leaves an orphan.
-struct Call<'b> {
-    work: Option<JoinHandle<()>>,
-    runtime: Handle,
-    orphans: &'b watch::Sender<usize>,
+/// A call that somebody waits for. Dropped before it is answered, it leaves an orphan.
+struct Call<'b, T: Send + 'static> {
+    answered: Option<oneshot::Receiver<Result<T>>>,
+    background: &'b Background,
 }
 
-impl Drop for Call<'_> {
+impl<T: Send + 'static> Drop for Call<'_, T> {
     fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
-        if work.is_finished() {
+        let Some(mut answered) = self.answered.take() else {
+            return;
+        };
+        if !matches!(answered.try_recv(), Err(TryRecvError::Empty)) {
             return;
         }
-        self.orphans.send_modify(|number| *number += 1);
-        let orphans = self.orphans.clone();
-        drop(self.runtime.spawn(async move {
+        let orphans = &self.background.orphans;
+        orphans.send_modify(|number| *number += 1);
+        let orphans = orphans.clone();
+        drop(self.background.start(async move {
             // However it ended, it is under way no more.
-            let _ = work.await;
+            let _ = answered.await;
             orphans.send_modify(|number| *number -= 1);
         }));
     }

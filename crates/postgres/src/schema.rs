@@ -1,23 +1,26 @@
 //! The schema: its tables and functions, and the version of their format.
 
 use runstore_core::{Cause, Durability, Result};
-use sqlx::{AssertSqlSafe, Row, query, raw_sql};
+use sqlx::{AssertSqlSafe, Row, query};
 
 use crate::PostgresOptions;
 use crate::connections::Session;
 use crate::error::{commit, engine, incompatible};
 
 /// The version of the tables and functions that this version of the crate reads and writes.
-pub const FORMAT_VERSION: i32 = 1;
+pub const FORMAT_VERSION: i32 = 2;
 
 /// The oldest server that the statements are written for, as `server_version_num` has it.
 const OLDEST_SERVER: i32 = 140_000;
 
-/// What each version of the format adds, from the first on.
-const MIGRATIONS: [&[&str]; 1] = [&[
+/// What each version of the format changes, from the first on.
+const MIGRATIONS: [&str; 2] = [
     include_str!("migrations/1.sql"),
-    include_str!("migrations/1-functions.sql"),
-]];
+    include_str!("migrations/2.sql"),
+];
+
+/// The functions of the newest format. They replace those that are there, so that their grants stay.
+const FUNCTIONS: &str = include_str!("migrations/functions.sql");
 
 /// The first key of the advisory lock under which schemas are created and migrated; the second is made of the
 /// schema's name.
@@ -211,14 +214,13 @@ async fn migrate(session: &mut Session, options: &PostgresOptions) -> Result<()>
     }
     let found = version(session, options).await?.unwrap_or(0);
     let done = usize::try_from(found).unwrap_or(0);
-    for migration in MIGRATIONS.iter().skip(done) {
-        for script in *migration {
-            let script = raw_sql(AssertSqlSafe(*script));
-            script
-                .execute(&mut session.connection)
-                .await
-                .map_err(failed)?;
-        }
+    let missing = MIGRATIONS.get(done..).unwrap_or_default();
+    if missing.is_empty() {
+        // Somebody else was first.
+        return Ok(());
+    }
+    for script in missing.iter().chain([&FUNCTIONS]) {
+        session.run(script).await.map_err(failed)?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 
 use crate::background::{Background, given_up};
 use crate::shared::{Reading, Shared, Writing};
-use crate::together::{Ending, Lane, OfAnyRun, OfRun, Ticket, Together};
-use crate::under_way::UnderWay;
+use crate::together::{Ending, Lane, OfAnyRun, OfRun, Passenger, Ticket, Together};
+use crate::under_way::{Entered, UnderWay};
 use crate::waiting::{self, Wait};
 use crate::write::{Kind, Turn};
 use crate::{PostgresOptions, journal, open, plans, runs, snapshot, tasks};
@@ -138,43 +138,46 @@ impl PostgresStore {
         lane: fn(&Lanes) -> &Lane<C>,
         call: C,
     ) -> Result<C::Output> {
-        self.together_holding((), lane, call).await
+        self.together_as(None, lane, call).await
     }
 
-    async fn together_holding<C: Together>(
+    async fn together_as<C: Together>(
         &self,
-        held: impl Send + 'static,
+        entered: Option<Entered>,
         lane: fn(&Lanes) -> &Lane<C>,
         call: C,
     ) -> Result<C::Output> {
-        let shared = Arc::clone(&self.inner.shared);
-        let lanes = Arc::clone(&self.inner.lanes);
-        // Held here and not by the work, which goes on when this call is dropped.
+        let background = &self.inner.background;
+        // Held here and not by the call, which goes on when this is dropped.
         let ticket = Ticket::default();
-        let of_work = ticket.clone();
-        let work = async move {
-            let (answered, is_next) = lane(&lanes).enter(call, of_work);
-            if is_next {
-                tokio::spawn(async move { lane(&lanes).drive(&shared).await });
-            }
-            answered.await.unwrap_or_else(|_| Err(given_up(None)))
-        };
-        let answer = self.inner.background.run_holding(held, work).await;
+        let (passenger, answered) = Passenger::new(call, ticket.clone(), entered);
+        let lanes = Arc::clone(&self.inner.lanes);
+        let shared = Arc::clone(&self.inner.shared);
+        if background.has_orphans() {
+            background.start_after_orphans(async move {
+                if lane(&lanes).enter(passenger) {
+                    lane(&lanes).drive(&shared).await;
+                }
+            });
+        } else if lane(&lanes).enter(passenger) {
+            // Only who makes the trip needs a thread of the store's: who travels along waits for the answer.
+            background.start(async move { lane(&lanes).drive(&shared).await });
+        }
+        let answer = background.answer(answered).await;
         drop(ticket);
-        answer
+        answer.unwrap_or_else(|| Err(given_up(None)))
     }
 
     async fn claimed(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
-        let entered = self.inner.claims.enter();
+        let entered = Some(self.inner.claims.enter());
         match request.run_id {
             Some(_) => {
                 let call = OfRun(request, limit);
-                self.together_holding(entered, |lanes| &lanes.claims, call)
-                    .await
+                self.together_as(entered, |lanes| &lanes.claims, call).await
             }
             None => {
                 let call = OfAnyRun(request, limit);
-                self.together_holding(entered, |lanes| &lanes.claims_of_any_run, call)
+                self.together_as(entered, |lanes| &lanes.claims_of_any_run, call)
                     .await
             }
         }

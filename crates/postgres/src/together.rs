@@ -29,6 +29,7 @@ use crate::connections::Session;
 use crate::error::{self, commit, engine};
 use crate::shared::Shared;
 use crate::statement::list;
+use crate::under_way::Entered;
 
 /// The most calls of one group.
 const MAX_CALLS: usize = 256;
@@ -127,10 +128,38 @@ fn unknown_if_lost(error: Error) -> Error {
 }
 
 /// A call on its way, and the way back to its caller.
-struct Passenger<C: Together> {
+pub(crate) struct Passenger<C: Together> {
     call: C,
-    answer: oneshot::Sender<Result<C::Output>>,
     ticket: Ticket,
+    back: WayBack<C::Output>,
+}
+
+impl<C: Together> Passenger<C> {
+    /// A call that counts as under way until it is answered, and where the answer comes.
+    pub(crate) fn new(
+        call: C,
+        ticket: Ticket,
+        entered: Option<Entered>,
+    ) -> (Self, oneshot::Receiver<Result<C::Output>>) {
+        let (answer, answered) = oneshot::channel();
+        let back = WayBack { answer, entered };
+        (Self { call, ticket, back }, answered)
+    }
+}
+
+/// The way back to the caller.
+struct WayBack<T> {
+    answer: oneshot::Sender<Result<T>>,
+    entered: Option<Entered>,
+}
+
+impl<T> WayBack<T> {
+    /// Answers the caller, and only then counts the call as over.
+    fn tell(self, answer: Result<T>) {
+        // A caller that is gone does not want the answer; its call stands all the same (G4).
+        drop(self.answer.send(answer));
+        drop(self.entered);
+    }
 }
 
 /// Whether the caller still waits. The caller's end is dropped with its call.
@@ -178,25 +207,16 @@ impl<C: Together> Lane<C> {
 
     /// Puts a call on its way. If nobody is under way, or only somebody who is held up, the caller is given the
     /// trip to make.
-    pub(crate) fn enter(
-        &self,
-        call: C,
-        ticket: Ticket,
-    ) -> (oneshot::Receiver<Result<C::Output>>, bool) {
-        let (answer, answered) = oneshot::channel();
+    pub(crate) fn enter(&self, passenger: Passenger<C>) -> bool {
         let mut waiting = self.lock();
-        waiting.calls.push_back(Passenger {
-            call,
-            answer,
-            ticket,
-        });
+        waiting.calls.push_back(passenger);
         let is_next = waiting.trips == 0
             || waiting.trips < self.most_trips
                 && (self.most_calls == 1 || waiting.last_left.elapsed() > SLOW);
         if is_next {
             waiting.trips += 1;
         }
-        (answered, is_next)
+        is_next
     }
 
     /// Makes trips until nobody waits any more.
@@ -243,29 +263,28 @@ impl<C: Together> Lane<C> {
 
 /// Takes a group to the server and answers each of its calls.
 async fn go<C: Together>(group: Vec<Passenger<C>>, shared: &Arc<Shared>) {
-    let (calls, answers): (Vec<C>, Vec<_>) = group
+    let (calls, ways): (Vec<C>, Vec<_>) = group
         .into_iter()
-        .map(|passenger| (passenger.call, passenger.answer))
+        .map(|passenger| (passenger.call, passenger.back))
         .unzip();
     match travel(&calls, shared).await {
         Ok(outputs) => {
-            for ((call, answer), output) in calls.into_iter().zip(answers).zip(outputs) {
+            for ((call, back), output) in calls.into_iter().zip(ways).zip(outputs) {
                 match output {
-                    // A caller that is gone does not want the answer; its call stands all the same (G4).
-                    Some(output) => drop(answer.send(Ok(output))),
-                    None => go_alone(call, answer, shared),
+                    Some(output) => back.tell(Ok(output)),
+                    None => go_alone(call, back, shared),
                 }
             }
         }
         // One of them may be to blame: each is told by itself.
         Err(error) if error::is_answer(&error) && (calls.len() > 1 || error::is_taken(&error)) => {
-            for (call, answer) in calls.into_iter().zip(answers) {
-                go_alone(call, answer, shared);
+            for (call, back) in calls.into_iter().zip(ways) {
+                go_alone(call, back, shared);
             }
         }
         Err(error) => {
-            for answer in answers {
-                drop(answer.send(Err(error.clone())));
+            for back in ways {
+                back.tell(Err(error.clone()));
             }
         }
     }
@@ -297,14 +316,10 @@ async fn travel<C: Together>(calls: &[C], shared: &Shared) -> Result<Vec<Option<
     }
 }
 
-fn go_alone<C: Together>(
-    call: C,
-    answer: oneshot::Sender<Result<C::Output>>,
-    shared: &Arc<Shared>,
-) {
+fn go_alone<C: Together>(call: C, back: WayBack<C::Output>, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        drop(answer.send(call.alone(shared).await));
+        back.tell(call.alone(shared).await);
     });
 }
 

@@ -1,7 +1,9 @@
 //! The store's schema: who creates it, what is left alone, and who may use it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod upgrades;
 
 use std::sync::Arc;
 
