@@ -114,12 +114,17 @@ pub(crate) async fn prepare(
             "open the store on the primary first; the schema comes to the standby by itself";
         return Err(incompatible(found, advice, None));
     }
-    const WHAT: &str = "creating the schema";
-    run(session, begin, WHAT).await?;
-    match migrate(session, options).await {
+    let what = match found {
+        None => "creating the schema".to_owned(),
+        Some(older) => format!(
+            "bringing the schema from format {older} to {FORMAT_VERSION}, which its owner can do by opening the store"
+        ),
+    };
+    run(session, begin, &what).await?;
+    match migrate(session, options, &what).await {
         Ok(()) => {
             let committed = session.run("COMMIT").await;
-            committed.map_err(|error| commit(WHAT, error))
+            committed.map_err(|error| commit(&what, error))
         }
         Err(error) => {
             // The lock goes with the transaction. If the connection is gone too, so is all of it.
@@ -192,9 +197,8 @@ fn is_denied(error: &sqlx::Error) -> bool {
 }
 
 /// Brings the schema to this version's format, by whoever comes first.
-async fn migrate(session: &mut Session, options: &PostgresOptions) -> Result<()> {
-    const WHAT: &str = "creating the schema";
-    let failed = |error| engine(WHAT, error);
+async fn migrate(session: &mut Session, options: &PostgresOptions, what: &str) -> Result<()> {
+    let failed = |error| engine(what, error);
     let schema = options.schema.as_str();
     // Waited for by all that open the store at the same time, and let go of with the transaction, whatever
     // becomes of it.

@@ -354,7 +354,7 @@ async fn a_loss_of_power_leaves_the_former_format_or_a_store_that_is_converted()
         let log = disk.with(|content| content.log.clone());
         let mut random = Random(0x2026_1122);
         let mut formats = Vec::new();
-        for end in (before..=log.len()).step_by(7) {
+        for end in (before..=log.len()).step_by(3) {
             let survivor = Disk::default();
             survivor.with(|content| content.bytes = after_power_loss(&log[..end], &mut random));
             let (format, tables) = format(&survivor);

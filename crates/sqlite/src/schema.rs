@@ -2,8 +2,8 @@
 //!
 //! A file becomes a store in two steps. It is *claimed*: its header gets [`APPLICATION_ID`], while it has
 //! no write-ahead log yet, so that the header alone tells from then on. Then it is *migrated*, version by
-//! version, each in a transaction of its own. Whoever dies in between leaves a file that the next one
-//! takes on from there.
+//! version, all in one transaction. Whoever dies in between leaves a file that the next one takes on from
+//! there.
 
 use runstore_core::{Cause, Error, Result};
 use rusqlite::{Transaction, TransactionBehavior};
@@ -100,33 +100,22 @@ fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
     Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
 }
 
-/// Brings the store to [`FORMAT_VERSION`].
+/// Brings the store to [`FORMAT_VERSION`], from whichever version it has.
 pub(crate) fn migrate(connection: &Connection, file: &DatabaseFile) -> Result<()> {
-    for (version, sql) in MIGRATIONS {
-        migrate_to(connection, file, version, sql)?;
+    if is_at(connection, file, FORMAT_VERSION)? {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn migrate_to(
-    connection: &Connection,
-    file: &DatabaseFile,
-    version: i32,
-    sql: &'static str,
-) -> Result<()> {
-    let what = format!("migrating to format {version}");
+    let what = format!("migrating to format {FORMAT_VERSION}");
     let failed = |error| engine(&what, error);
-    if is_at(connection, file, version)? {
-        return Ok(());
-    }
     let transaction = begin(connection).map_err(failed)?;
-    // Another may have come first while this one waited.
-    if is_at(&transaction, file, version)? {
-        return Ok(());
+    for (version, sql) in MIGRATIONS {
+        // Another may have come first while this one waited.
+        if !is_at(&transaction, file, version)? {
+            let mark = format!("PRAGMA user_version = {version}");
+            transaction.execute_batch(sql).map_err(failed)?;
+            transaction.execute_batch(&mark).map_err(failed)?;
+        }
     }
-    let mark = format!("PRAGMA user_version = {version}");
-    transaction.execute_batch(sql).map_err(failed)?;
-    transaction.execute_batch(&mark).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 

@@ -13,7 +13,7 @@ use runstore_core::{
     ListArtifacts, ListAttempts, NewArtifact, NewEvent, PageRequest, RunId, SnapshotRequest, Store,
     TaskId, TaskStatus, Uuid, WaitingReason,
 };
-use runstore_sqlite::{APPLICATION_ID, FORMAT_VERSION};
+use runstore_sqlite::{APPLICATION_ID, FORMAT_VERSION, SqliteOptions, SqliteStore};
 
 const FORMAT_1: &str = include_str!("../src/migrations/1.sql");
 
@@ -200,6 +200,26 @@ async fn a_file_of_format_1_is_migrated_with_every_value() {
         FORMAT_VERSION.to_be_bytes()
     );
     // Opened again there is nothing to migrate.
+    open(&path).await.close().await.unwrap();
+    assert_eq!(values(&path, Tables::Now).await, before);
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_in_its_last_step_leaves_the_file_in_format_1() {
+    let (_folder, path) = folder();
+    write_format_1(&path).await;
+    let before = values(&path, Tables::Format1).await;
+    // In the way of the last step.
+    run_sql(&path, "CREATE TABLE new_events (x)");
+    let failed = SqliteStore::open(SqliteOptions::new(&path)).await;
+    assert!(matches!(failed, Err(Error::Backend { .. })), "{failed:?}");
+    let connection = plain_connection(&path);
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
+    assert_eq!(version.unwrap(), 1);
+    drop(connection);
+    assert_eq!(values(&path, Tables::Format1).await, before);
+
+    run_sql(&path, "DROP TABLE new_events");
     open(&path).await.close().await.unwrap();
     assert_eq!(values(&path, Tables::Now).await, before);
 }

@@ -7,9 +7,9 @@
 -- function each statement sees the store anew, so that "lock, look, change" is one trip.
 --
 -- Each does the ordinary case of its calls: those that it can carry out as they stand. For every other (a stale
--- claim, an id that is taken, attempts that are used up …) it changes nothing and gives no row, or one that is
--- not done; the store then carries that call out by itself, by the rules that it shares with every other
--- backend. `request` is the number of a call among those given, from 1.
+-- claim, an id that is taken, attempts that are used up …) it changes nothing but the places of what is due, and
+-- gives no row, or one that is not done; the store then carries that call out by itself, by the rules that it
+-- shares with every other backend. `request` is the number of a call among those given, from 1.
 --
 -- The order of locks is the same everywhere, so that no two calls wait for each other: the store (shared, or by
 -- a claim of any run alone), counters by run and kind, rows of tasks, rows of runs, counters of the store.
@@ -1134,5 +1134,22 @@ BEGIN
         FROM new
     )
     SELECT new.request, new.of_run, new.seq, now FROM new;
+END
+$$;
+
+-- Functions that format 1 did not have get the grants of those that it had, for whoever could call these must be able to
+-- call them too. In a new schema that changes nothing.
+DO $$
+DECLARE
+    grantee text;
+BEGIN
+    FOR grantee IN
+        SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END
+        FROM pg_proc p
+        CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+        WHERE p.oid = 'settle'::regproc AND g.privilege_type = 'EXECUTE' AND g.grantee <> p.proowner
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION keep_claim, free_dependents TO %s', grantee);
+    END LOOP;
 END
 $$;

@@ -119,8 +119,11 @@ async fn ten_that_open_a_schema_of_format_1_at_once_bring_it_up_once() {
 #[tokio::test]
 async fn who_may_not_change_a_schema_opens_it_once_it_is_brought_up() {
     let cluster = Cluster::start(&[]).unwrap();
-    let (name, of_owner) = of_format_1(&cluster.url()).await;
     let mut connection = connect(&cluster.url()).await;
+    // What is created from now on may be called by its owner alone.
+    let revoke = "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC";
+    run(&mut connection, revoke.to_owned()).await;
+    let (name, of_owner) = of_format_1(&cluster.url()).await;
     let grants = format!(
         "CREATE ROLE app LOGIN; \
          GRANT USAGE ON SCHEMA {name} TO app; \
