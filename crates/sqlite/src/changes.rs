@@ -148,21 +148,27 @@ fn update_tasks<T>(
     tasks: &[T],
     mut bind: impl FnMut(Row<'_>, &T),
 ) -> QueryBuilder {
-    let set = |value: fn(usize) -> String| {
-        let columns = columns.iter().enumerate();
-        let columns = columns.map(|(place, column)| format!("{column} = {}", value(place + 2)));
-        format!("UPDATE tasks SET {}", Vec::from_iter(columns).join(", "))
+    // Of one, SQLite need not make a table of the values first.
+    let (value, one) = match tasks {
+        [task] => (" = ?", Some(task)),
+        _ => (" = changed.column", None),
     };
-    if let [task] = tasks {
-        // Of one, SQLite need not make a table of the values first.
-        let mut statement = QueryBuilder::new(&set(|place| format!("?{place}")));
-        statement.push(" WHERE id = ?1");
-        statement.bind_numbered(|row| bind(row, task));
-        return statement;
+    let mut statement = QueryBuilder::new("UPDATE tasks SET ");
+    for (place, column) in (2..).zip(columns) {
+        let joint = if place > 2 { ", " } else { "" };
+        statement.push(joint).push(column);
+        statement.push(value).push(&i32::to_string(&place));
     }
-    let mut statement = QueryBuilder::new(&set(|place| format!("changed.column{place}")));
-    statement.push(" FROM (").push_values(tasks, bind);
-    statement.push(") AS changed WHERE tasks.id = changed.column1");
+    match one {
+        Some(task) => {
+            statement.push(" WHERE id = ?1");
+            statement.bind_numbered(|row| bind(row, task));
+        }
+        None => {
+            statement.push(" FROM (").push_values(tasks, bind);
+            statement.push(") AS changed WHERE tasks.id = changed.column1");
+        }
+    }
     statement
 }
 

@@ -11,6 +11,9 @@ pub(crate) trait Entry: Named {
     /// The statement that lists those of a run, newest first.
     const NEWEST_OF_RUN: &'static str;
 
+    /// The statement that deletes those of a run.
+    const DELETE_OF_RUN: &'static str;
+
     fn run_id(&self) -> RunId;
 
     /// The statement that adds it and gives its number, or no row if there is no such run.
@@ -43,6 +46,9 @@ macro_rules! entry {
         impl Entry for $record {
             const NEWEST_OF_RUN: &'static str =
                 select!($record, "WHERE key > ? AND key <= ? ORDER BY key DESC LIMIT ?");
+
+            const DELETE_OF_RUN: &'static str =
+                concat!("DELETE FROM ", $table, " WHERE key > ? AND key <= ?");
 
             fn run_id(&self) -> RunId {
                 self.run_id

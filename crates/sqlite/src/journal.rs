@@ -16,7 +16,7 @@ use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::entries::Entry;
 use crate::keys::{Keys, Last, LastEntries};
 use crate::statement::{
-    ROWS_A_STATEMENT, find, find_by_id, list_last, page, rows, run_built, value,
+    ROWS_A_STATEMENT, change, find, find_by_id, list_last, page, rows, run_built, value,
 };
 use crate::write::Write;
 use crate::{runs, tasks};
@@ -68,6 +68,19 @@ pub(crate) fn add_own_events(
     }
 }
 
+/// Numbers the next entry of a kind in a run, and gives its number and its key.
+///
+/// # Errors
+/// `NotFound` if there is no such run.
+pub(crate) fn next(
+    last: &mut HashMap<RunId, LastEntries>,
+    run_id: RunId,
+    kind: fn(&mut LastEntries) -> &mut Last,
+) -> Result<(u64, i64)> {
+    let last = last.get_mut(&run_id);
+    last.ok_or_else(|| runs::unknown(run_id))?.next(kind)
+}
+
 /// Numbers entries of a kind, each after the last one of its run.
 ///
 /// # Errors
@@ -77,11 +90,9 @@ pub(crate) fn keyed<'e, E: Entry>(
     entries: impl IntoIterator<Item = &'e E>,
     kind: fn(&mut LastEntries) -> &mut Last,
 ) -> Result<Vec<(i64, &'e E)>> {
-    let keyed = entries.into_iter().map(|entry| {
-        let run_id = entry.run_id();
-        let last = last.get_mut(&run_id).ok_or_else(|| runs::unknown(run_id))?;
-        Ok((last.next(kind)?.1, entry))
-    });
+    let keyed = entries
+        .into_iter()
+        .map(|entry| Ok((next(last, entry.run_id(), kind)?.1, entry)));
     keyed.collect()
 }
 
@@ -96,6 +107,13 @@ pub(crate) fn insert_all<E: Entry>(connection: &Connection, entries: &[(i64, &E)
         run_built(connection, E::TABLE, statement)?;
     }
     Ok(())
+}
+
+/// Deletes the entries of a run.
+pub(crate) fn delete<E: Entry>(connection: &Connection, keys: Keys) -> Result<()> {
+    let delete = query(E::DELETE_OF_RUN);
+    let delete = delete.bind(keys.up_to(0)).bind(keys.last());
+    change(connection, E::TABLE, delete).map(|_| ())
 }
 
 /// Adds what a call creates in a run, after all that can refuse it.

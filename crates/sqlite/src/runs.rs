@@ -2,8 +2,8 @@
 
 use runstore_core::rules::{create, events, retry, runs};
 use runstore_core::{
-    AgentRole, AgentState, Change, Error, ListRuns, NewRun, Page, RecordKind, Result, Run, RunId,
-    RunUpdate, SaveAgentState, Timestamp,
+    AgentRole, AgentState, Approval, Artifact, Change, Checkpoint, Error, Event, ListRuns, NewRun,
+    Page, RecordKind, Result, Run, RunId, RunUpdate, SaveAgentState, TaskAttempt, Timestamp,
 };
 
 use crate::codec::{Named, Record, select};
@@ -119,16 +119,11 @@ fn save(connection: &Connection, run: Run) -> Result<Run> {
 /// Deletes a run. Its entries go by their keys, its agents and tasks by the foreign keys.
 pub(crate) fn delete(write: Write<'_>, run_id: RunId) -> Result<()> {
     let keys = keys(write.connection, run_id)?;
-    for delete in [
-        "DELETE FROM attempts WHERE key > ? AND key <= ?",
-        "DELETE FROM events WHERE key > ? AND key <= ?",
-        "DELETE FROM artifacts WHERE key > ? AND key <= ?",
-        "DELETE FROM approvals WHERE key > ? AND key <= ?",
-        "DELETE FROM checkpoints WHERE key > ? AND key <= ?",
-    ] {
-        let delete = query(delete).bind(keys.up_to(0)).bind(keys.last());
-        change(write.connection, Run::TABLE, delete)?;
-    }
+    journal::delete::<TaskAttempt>(write.connection, keys)?;
+    journal::delete::<Event>(write.connection, keys)?;
+    journal::delete::<Artifact>(write.connection, keys)?;
+    journal::delete::<Approval>(write.connection, keys)?;
+    journal::delete::<Checkpoint>(write.connection, keys)?;
     let delete = query("DELETE FROM runs WHERE id = ?").bind(run_id.as_uuid());
     change(write.connection, Run::TABLE, delete)?;
     write.wakes.gone(run_id);

@@ -7,7 +7,7 @@ use runstore_core::{
 
 use crate::codec::{Columns, Record};
 use crate::driver::{Connection, query};
-use crate::journal::{last_of_run, latest_checkpoint};
+use crate::journal::last_of_run;
 use crate::keys::last_number;
 use crate::statement::find;
 use crate::{runs, tasks};
@@ -39,7 +39,7 @@ pub(crate) fn take(connection: &Connection, request: SnapshotRequest) -> Result<
         recent_events: last_of_run(connection, keys, at_most(SNAPSHOT_EVENTS))?,
         approvals: last_of_run(connection, keys, all)?,
         artifacts: last_of_run(connection, keys, all)?,
-        latest_checkpoint: latest_checkpoint(connection, run_id)?,
+        latest_checkpoint: last_of_run(connection, keys, 1)?.pop(),
         counts: counts(connection, run_id)?,
     })
 }

@@ -12,8 +12,7 @@ use super::look::Look;
 use crate::changes::{StoredTask, TaskChange, save_settled};
 use crate::claims::mark_ends;
 use crate::codec::Record;
-use crate::journal::{insert_all, keyed};
-use crate::runs;
+use crate::journal::{insert_all, keyed, next};
 use crate::write::Write;
 
 /// What the calls change, in the order in which they take effect: entries before the ends of tasks.
@@ -206,9 +205,7 @@ impl Group {
         let mut events = Vec::from_iter(events.chain(&mut reported.events));
         let mut keys = Vec::with_capacity(events.len());
         for event in &mut events {
-            let last = last.get_mut(&event.run_id);
-            let last = last.ok_or_else(|| runs::unknown(event.run_id))?;
-            let (seq, key) = last.next(|last| &mut last.event)?;
+            let (seq, key) = next(last, event.run_id, |last| &mut last.event)?;
             event.seq = seq;
             keys.push(key);
         }
