@@ -2,8 +2,8 @@
 //! [`Clock`], and the rules that every backend shares.
 //!
 //! - Callers want the [`Store`] trait, the records and the structs that its calls take.
-//! - Authors of backends want [`rules`] too, [`WriteQueue`] where callers are to share a commit, and
-//!   [`claim_or_wait`] with its [`WakeHub`].
+//! - Authors of backends want [`rules`] too, [`WriteQueue`] where callers are to share a commit,
+//!   [`Pauses`] where long reads go on beside it, and [`claim_or_wait`] with its [`WakeHub`].
 
 mod clock;
 mod error;
@@ -12,6 +12,7 @@ mod info;
 pub mod limits;
 mod page;
 mod params;
+mod pauses;
 mod records;
 pub mod rules;
 mod store;
@@ -35,6 +36,7 @@ pub use params::{
     NewAttempt, NewCheckpoint, NewEvent, NewRun, RunUpdate, SaveAgentState, SnapshotRequest,
     TaskDraft, TaskPlan,
 };
+pub use pauses::Pauses;
 pub use records::{
     AgentState, Approval, Artifact, Checkpoint, Claim, ClaimToken, Event, Run, RunSnapshot,
     SnapshotCounts, Task, TaskAttempt, TaskStanding, UnmetDependency, WaitingReason,

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
-use runstore_core::Result;
+use runstore_core::{Pauses, Result};
 use tokio::runtime::Handle;
 
 use crate::error;
@@ -36,7 +36,10 @@ impl Engine {
         let read = AssertUnwindSafe(|| {
             self.with(|database| {
                 let transaction = database.begin_read().map_err(error::transaction)?;
-                read(&Tables::new(Reading(&transaction)))
+                read(&Tables::new(Reading {
+                    transaction: &transaction,
+                    pauses: &Pauses::default(),
+                }))
             })
         });
         catch_unwind(read).unwrap_or_else(|_| Err(error::panicked()))

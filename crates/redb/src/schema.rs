@@ -7,8 +7,8 @@ use redb::{
     TableHandle,
 };
 use runstore_core::{
-    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, Result, Run, TaskAttempt,
-    Uuid, Wakes,
+    AgentState, Approval, Artifact, Cause, Checkpoint, Error, Event, Pauses, Result, Run,
+    TaskAttempt, Uuid, Wakes,
 };
 
 use crate::codec::Binary;
@@ -174,7 +174,11 @@ pub(crate) fn contents(path: &Path, database: &impl ReadableDatabase) -> Result<
         Err(TableError::Storage(error)) => return Err(error::in_table(META, error)),
         Err(error) => return Err(foreign(path, Some(Cause::new(error)))),
     }
-    match Tables::new(Reading(&transaction)).meta.get(META_FORMAT)? {
+    let reading = Reading {
+        transaction: &transaction,
+        pauses: &Pauses::default(),
+    };
+    match Tables::new(reading).meta.get(META_FORMAT)? {
         FORMAT => Ok(Contents::Store),
         newer @ FORMAT.. => {
             let found = format!(

@@ -5,10 +5,10 @@ use std::cell::{Cell, OnceCell};
 use std::ops::RangeBounds;
 
 use redb::{
-    Key, ReadTransaction, ReadableTable, StorageError, TableDefinition, TableHandle, Value,
-    WriteTransaction,
+    AccessGuard, Key, ReadTransaction, ReadableTable, StorageError, TableDefinition, TableHandle,
+    Value, WriteTransaction,
 };
-use runstore_core::Result;
+use runstore_core::{Pauses, Result};
 use serde::Serialize;
 
 use crate::codec::{self, Binary, Numbered, Record, Stored};
@@ -24,11 +24,17 @@ pub(crate) trait Access: Copy {
         self,
         definition: TableDefinition<'static, K, V>,
     ) -> Result<Self::Table<K, V>>;
+
+    /// Is told of each row of a range that is read.
+    fn passed_row(self);
 }
 
-/// A transaction that reads one snapshot.
+/// A transaction that reads one snapshot, and the pauses of who reads.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading<'t>(pub(crate) &'t ReadTransaction);
+pub(crate) struct Reading<'t> {
+    pub(crate) transaction: &'t ReadTransaction,
+    pub(crate) pauses: &'t Pauses,
+}
 
 impl Access for Reading<'_> {
     type Table<K: Key + 'static, V: Value + 'static> = redb::ReadOnlyTable<K, V>;
@@ -37,8 +43,12 @@ impl Access for Reading<'_> {
         self,
         definition: TableDefinition<'static, K, V>,
     ) -> Result<Self::Table<K, V>> {
-        let table = self.0.open_table(definition);
+        let table = self.transaction.open_table(definition);
         table.map_err(|error| error::table(definition.name(), error))
+    }
+
+    fn passed_row(self) {
+        self.pauses.passed_row();
     }
 }
 
@@ -59,7 +69,12 @@ impl<'t> Access for Writing<'t> {
         let table = self.transaction.open_table(definition);
         table.map_err(|error| error::table(definition.name(), error))
     }
+
+    /// Others wait for who writes.
+    fn passed_row(self) {}
 }
+
+type GuardedRow<'s, K, V> = (AccessGuard<'s, K>, AccessGuard<'s, V>);
 
 /// A table within a transaction.
 pub(crate) struct Table<A: Access, K: Key + 'static, V: Value + 'static> {
@@ -100,9 +115,13 @@ impl<A: Access, K: Key + 'static, V: Value + 'static> Table<A, K, V> {
     fn range<'s, 'k>(
         &'s self,
         range: impl RangeBounds<K::SelfType<'k>> + 'k,
-    ) -> Result<redb::Range<'s, K, V>> {
+    ) -> Result<impl DoubleEndedIterator<Item = Result<GuardedRow<'s, K, V>>>> {
         let rows = self.open()?.range(range);
-        rows.map_err(|error| self.failed(error))
+        let rows = rows.map_err(|error| self.failed(error))?;
+        Ok(rows.map(|row| {
+            self.access.passed_row();
+            row.map_err(|error| self.failed(error))
+        }))
     }
 
     fn failed(&self, error: StorageError) -> runstore_core::Error {
@@ -140,7 +159,7 @@ impl<A: Access, K: Key + 'static, V: Stored> Table<A, K, V> {
     ) -> Result<impl DoubleEndedIterator<Item = Result<T>>> {
         let rows = self.range(range)?;
         Ok(rows.map(move |row| {
-            let (key, value) = row.map_err(|error| self.failed(error))?;
+            let (key, value) = row?;
             let decoded = self.decoded(&key.value(), value.value())?;
             Ok(part(key.value(), decoded))
         }))
@@ -175,7 +194,7 @@ impl<A: Access, K: Key + 'static, V: Value + 'static> Table<A, K, V> {
     ) -> Result<impl DoubleEndedIterator<Item = Result<T>>> {
         let rows = self.range(range)?;
         Ok(rows.map(move |row| {
-            let (key, _) = row.map_err(|error| self.failed(error))?;
+            let (key, _) = row?;
             Ok(part(key.value()))
         }))
     }
@@ -196,7 +215,7 @@ impl<A: Access, K: Key + 'static, V: Value + 'static> Table<A, K, V> {
     pub(crate) fn count<'k>(&self, range: impl RangeBounds<K::SelfType<'k>> + 'k) -> Result<u64> {
         let mut count = 0;
         for row in self.range(range)? {
-            row.map_err(|error| self.failed(error))?;
+            row?;
             count += 1;
         }
         Ok(count)
