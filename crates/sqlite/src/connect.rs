@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use runstore_core::{Durability, Error, Result};
+use runstore_core::{Durability, Error, Pauses, Result};
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use rusqlite::types::FromSql;
@@ -38,9 +38,20 @@ pub(crate) fn writer(options: &SqliteOptions, file: &DatabaseFile) -> Result<Con
     Ok(connection)
 }
 
+/// How many steps of its program SQLite makes between two looks at the time: those of some ten rows.
+const STEPS_BETWEEN_LOOKS: i32 = 500;
+
 /// A connection that reads.
 pub(crate) fn reader(options: &SqliteOptions, file: &DatabaseFile) -> Result<Connection> {
     let connection = open(options, file, Access::Read)?;
+    let pauses = Pauses::default();
+    let handler = move || {
+        pauses.pause_if_due();
+        // The read goes on.
+        false
+    };
+    let set = connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(handler));
+    set.map_err(|error| engine("setting up the connection", error))?;
     check_common(&connection, options)?;
     check(&connection, "PRAGMA query_only", 1)?;
     Ok(connection)

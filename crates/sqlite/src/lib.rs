@@ -63,6 +63,7 @@ mod error;
 mod file;
 mod journal;
 mod keys;
+mod log;
 mod open;
 mod plans;
 mod queue;

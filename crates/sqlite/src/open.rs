@@ -42,7 +42,7 @@ pub(crate) async fn open(
 fn start(options: SqliteOptions, hub: Arc<WakeHub>) -> Result<(Readers, WriteQueue<Job>)> {
     let opened = open_file(&options)?;
     let readers = Readers::new(options.clone(), opened.file.clone());
-    let mut writer = Writer::new(opened, options, readers.idle(), hub);
+    let mut writer = Writer::new(opened, options, &readers, hub);
     let queue = WriteQueue::start("runstore-sqlite", move |batch| writer.apply(batch))?;
     Ok((readers, queue))
 }

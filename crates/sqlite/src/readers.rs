@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use runstore_core::Result;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot, watch};
 
 use crate::SqliteOptions;
 use crate::connect;
@@ -128,12 +128,51 @@ impl Drop for Alive {
     }
 }
 
+/// The places of those who read at the same time.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    number: u32,
+    of_readers: Arc<Semaphore>,
+    /// The place of the one that watches, so that no long read keeps it waiting.
+    of_watcher: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(number: u32) -> Self {
+        Self {
+            number,
+            of_readers: Arc::new(Semaphore::new(number as usize)),
+            of_watcher: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    fn all(&self) -> [(&Arc<Semaphore>, u32); 2] {
+        [(&self.of_readers, self.number), (&self.of_watcher, 1)]
+    }
+
+    /// All places, if nobody reads: whoever would, waits until they are given back.
+    pub(crate) fn try_take_all(&self) -> Option<[SemaphorePermit<'_>; 2]> {
+        let [readers, watcher] = self
+            .all()
+            .map(|(places, number)| places.try_acquire_many(number).ok());
+        Some([readers?, watcher?])
+    }
+
+    /// Lets nobody read any more, and waits for those who do.
+    async fn close(&self) {
+        for (places, number) in self.all() {
+            // An error says that it is closed already.
+            let all = places.acquire_many(number).await;
+            places.close();
+            drop(all);
+        }
+    }
+}
+
 /// The readers of a store: at most a number of them at once, started when first needed.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    places: Arc<Semaphore>,
-    /// The place of the one that watches, so that no long read keeps it waiting.
-    watcher: Arc<Semaphore>,
+    places: Places,
     idle: Arc<IdleReaders>,
     file: DatabaseFile,
     options: SqliteOptions,
@@ -142,12 +181,15 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn new(options: SqliteOptions, file: DatabaseFile) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(options.readers as usize)),
-            watcher: Arc::new(Semaphore::new(1)),
+            places: Places::new(options.readers),
             idle: Arc::new(IdleReaders::new()),
             file,
             options,
         }
+    }
+
+    pub(crate) fn places(&self) -> Places {
+        self.places.clone()
     }
 
     pub(crate) fn idle(&self) -> Arc<IdleReaders> {
@@ -159,7 +201,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.read_at(&self.places, read).await
+        self.read_at(&self.places.of_readers, read).await
     }
 
     /// Reads by one statement what other processes may have written, beside all who read.
@@ -167,7 +209,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.read_at(&self.watcher, read).await
+        self.read_at(&self.places.of_watcher, read).await
     }
 
     /// Reads by several statements, which all see the instant of the first.
@@ -175,7 +217,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.read_at(&self.places, move |connection| {
+        self.read_at(&self.places.of_readers, move |connection| {
             let run = |sql| {
                 let done = query(sql).execute(connection);
                 done.map_err(|error| engine("a transaction that reads", error))
@@ -264,12 +306,7 @@ impl Readers {
 
     /// Lets nobody read any more, waits for those who do, and closes the connections.
     pub(crate) async fn close(&self) {
-        // An error says that it is closed already.
-        for (places, number) in [(&self.places, self.options.readers), (&self.watcher, 1)] {
-            let all = places.acquire_many(number).await;
-            places.close();
-            drop(all);
-        }
+        self.places.close().await;
         self.idle.close().await;
     }
 }

@@ -9,8 +9,9 @@ use crate::connect;
 use crate::driver::{Connection, query};
 use crate::error::{self, engine};
 use crate::file::DatabaseFile;
+use crate::log::Log;
 use crate::open::Opened;
-use crate::readers::IdleReaders;
+use crate::readers::{IdleReaders, Places, Readers};
 use crate::statement::value;
 use crate::write::{Job, Write, joined};
 
@@ -18,6 +19,7 @@ use crate::write::{Job, Write, joined};
 #[derive(Debug)]
 pub(crate) struct Writer {
     side: WriteSide,
+    places: Places,
     readers: Arc<IdleReaders>,
 }
 
@@ -25,24 +27,28 @@ impl Writer {
     pub(crate) fn new(
         opened: Opened,
         options: SqliteOptions,
-        readers: Arc<IdleReaders>,
+        readers: &Readers,
         hub: Arc<WakeHub>,
     ) -> Self {
+        Log::attend(&opened.connection);
         Self {
             side: WriteSide {
                 connection: Some(opened.connection),
                 generation: 0,
                 file: opened.file,
+                log: Log::default(),
                 options,
                 hub,
             },
-            readers,
+            places: readers.places(),
+            readers: readers.idle(),
         }
     }
 
     /// Applies and commits a batch, and answers every write in it.
     pub(crate) fn apply(&mut self, batch: Vec<Job>) {
         self.side.apply(batch);
+        self.side.tend_log(&self.places);
     }
 }
 
@@ -62,6 +68,7 @@ struct WriteSide {
     /// How many connections there were before this one.
     generation: u64,
     file: DatabaseFile,
+    log: Log,
     options: SqliteOptions,
     /// Those who wait for a claim.
     hub: Arc<WakeHub>,
@@ -96,7 +103,20 @@ impl WriteSide {
             return Ok(connection);
         }
         self.generation += 1;
-        connect::writer(&self.options, &self.file)
+        let connection = connect::writer(&self.options, &self.file)?;
+        Log::attend(&connection);
+        Ok(connection)
+    }
+
+    fn tend_log(&mut self, places: &Places) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        match self.log.tend(&connection, places) {
+            Ok(()) => self.connection = Some(connection),
+            // Nothing is lost: it stays in the log, and the next batch has a connection of its own.
+            Err(error) => tracing::warn!(%error, "the log was not moved into the file"),
+        }
     }
 
     /// Answers those of the batch who ask whether others committed, and leaves the writes.
