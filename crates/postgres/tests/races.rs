@@ -12,25 +12,9 @@ use runstore_core::{
 };
 use runstore_postgres::PostgresStore;
 use runstore_postgres_testing::Cluster;
-use sqlx::{Connection, PgConnection, query_scalar};
+use sqlx::{Connection, PgConnection};
 
-use common::{options_at, run, schema, url};
-
-/// Until somebody waits for the transaction of this connection.
-async fn waited_for(connection: &mut PgConnection) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
-    loop {
-        let waiting: i64 = query_scalar(waiting)
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
-        if waiting > 0 {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
+use common::{options_at, run, schema, url, waited_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_requeue_leaves_what_a_heartbeat_extends_meanwhile() {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use runstore_conformance::{Fixture, Provided};
 use runstore_core::{Store, Uuid};
 use runstore_postgres::{PostgresOptions, PostgresStore};
-use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, PgConnection, query_scalar, raw_sql};
 
 /// The URL of the server that tests share.
 pub(crate) fn url() -> String {
@@ -39,6 +39,22 @@ pub(crate) async fn open() -> PostgresStore {
 pub(crate) async fn run(connection: &mut PgConnection, sql: impl Into<String>) {
     let statements = raw_sql(AssertSqlSafe(sql.into()));
     statements.execute(connection).await.unwrap();
+}
+
+/// Until somebody waits for the transaction of this connection.
+pub(crate) async fn waited_for(connection: &mut PgConnection) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+    loop {
+        let waiting: i64 = query_scalar(waiting)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if waiting > 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A store in a schema of its own, which goes with the server.
