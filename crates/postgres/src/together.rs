@@ -90,6 +90,11 @@ impl Trip<'_> {
         clock.map(|clock| time(Clock::now(clock)))
     }
 
+    /// Whether the plan of a statement is kept for the next call.
+    fn keeps_plans(&self) -> bool {
+        !self.shared.connections.is_pooled()
+    }
+
     /// Runs the one statement of the trip, which is committed when it returns.
     async fn run<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
         if !self.shared.connections.is_pooled() {

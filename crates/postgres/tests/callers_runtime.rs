@@ -10,7 +10,7 @@ use runstore_postgres::PostgresStore;
 use sqlx::{Connection, PgConnection};
 use tokio::runtime::{Builder, Runtime};
 
-use common::{options, run, schema, url, waited_for};
+use common::{hold, options, run, schema, url, waited_for};
 
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
@@ -44,7 +44,7 @@ async fn a_call_that_its_caller_drops_is_carried_out_before_the_next_one() {
     let store = PostgresStore::open(options).await.unwrap();
     let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
     let mut other = PgConnection::connect(&url()).await.unwrap();
-    hold_events(&mut other, &name, run_id).await;
+    hold(&mut other, &name, run_id, "events").await;
     let mut dropped = Box::pin(add_event(&store, run_id));
     assert!(dropped.as_mut().now_or_never().is_none());
     waited_for(&mut other).await;
@@ -52,15 +52,6 @@ async fn a_call_that_its_caller_drops_is_carried_out_before_the_next_one() {
     let (next, ()) = tokio::join!(add_event(&store, run_id), run(&mut other, "COMMIT"));
     assert_eq!(next.unwrap().seq, 3);
     store.close().await.unwrap();
-}
-
-/// Holds up whoever adds an event to the run, until the connection commits.
-async fn hold_events(connection: &mut PgConnection, schema: &str, run_id: RunId) {
-    let hold = format!(
-        "SET search_path = '{schema}'; BEGIN; \
-         SELECT 1 FROM counters WHERE run_id = '{run_id}' AND kind = 'events' FOR UPDATE"
-    );
-    run(connection, hold).await;
 }
 
 #[test]
@@ -73,7 +64,7 @@ fn once_its_runtime_is_shut_down_every_call_is_unavailable_and_none_waits_for_ev
     calling.block_on(async {
         let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
         let mut other = PgConnection::connect(&url()).await.unwrap();
-        hold_events(&mut other, &name, run_id).await;
+        hold(&mut other, &name, run_id, "events").await;
         let mut under_way = Box::pin(add_event(&store, run_id));
         assert!(under_way.as_mut().now_or_never().is_none());
         waited_for(&mut other).await;
