@@ -1,10 +1,11 @@
-//! The threads on which the store talks to the server: its own, so that it depends on no runtime of its callers,
-//! and a call that its caller drops is carried out all the same (clause G4).
+//! The threads on which the store talks to the server: its own, so that it depends on no runtime of its callers, or
+//! those of the runtime that opened it, if it is told that this one lasts. Either way a call is a task of its own,
+//! and one that its caller drops is carried out all the same (clause G4).
 
 use std::time::Duration;
 
 use runstore_core::{Cause, Error, Outcome, Result};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -16,17 +17,19 @@ const THREADS: usize = 2;
 /// How long a call waits for those that were dropped before it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A runtime that can be dropped anywhere.
+/// A runtime, of the store's own or the caller's. It can be dropped anywhere.
 #[derive(Debug)]
 pub(crate) struct Background {
-    runtime: Option<Runtime>,
+    own: Option<Runtime>,
+    runtime: Handle,
     /// How many calls are under way whose callers dropped them. The next ones wait for them, so that they find
     /// them done or not done; but not for long, for what holds one up need not concern another.
     orphans: watch::Sender<usize>,
 }
 
 impl Background {
-    pub(crate) fn new() -> Result<Self> {
+    /// On threads of the store's own.
+    pub(crate) fn own() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("runstore-postgres")
@@ -37,10 +40,25 @@ impl Background {
             outcome: Outcome::NotApplied,
             source: Some(Cause::new(error)),
         })?;
-        Ok(Self {
-            runtime: Some(runtime),
+        let handle = runtime.handle().clone();
+        Ok(Self::on(handle, Some(runtime)))
+    }
+
+    /// On the runtime that polls this.
+    pub(crate) fn of_caller() -> Result<Self> {
+        let current = Handle::try_current().map_err(|_| {
+            let problem = "is the caller's, but the store is opened on no runtime of tokio";
+            Error::invalid_input("runtime", problem)
+        });
+        Ok(Self::on(current?, None))
+    }
+
+    fn on(runtime: Handle, own: Option<Runtime>) -> Self {
+        Self {
+            own,
+            runtime,
             orphans: watch::Sender::new(0),
-        })
+        }
     }
 
     /// Carries out a piece of work and waits for it. Dropped, the work goes on.
@@ -58,10 +76,9 @@ impl Background {
         } else {
             self.start(work)
         };
-        match (self.answer(answered).await, handle) {
-            (Some(done), _) => done,
-            (None, Some(work)) => Err(given_up(work.await.err())),
-            (None, None) => Err(crate::error::closed()),
+        match self.answer(answered).await {
+            Some(done) => done,
+            None => Err(given_up(handle.await.err())),
         }
     }
 
@@ -89,19 +106,15 @@ impl Background {
     }
 
     /// Starts a piece of work.
-    pub(crate) fn start(
-        &self,
-        work: impl Future<Output = ()> + Send + 'static,
-    ) -> Option<JoinHandle<()>> {
-        let runtime = self.runtime.as_ref()?;
-        Some(runtime.spawn(work))
+    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(work)
     }
 
     /// Starts a piece of work once the calls are through whose callers dropped them, or have had their time.
     pub(crate) fn start_after_orphans(
         &self,
         work: impl Future<Output = ()> + Send + 'static,
-    ) -> Option<JoinHandle<()>> {
+    ) -> JoinHandle<()> {
         let mut orphans = self.orphans.subscribe();
         self.start(async move {
             // If they are not through by then, they take effect later or not at all.
@@ -113,7 +126,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.own.take() {
             // Without waiting, for that is not allowed on a thread of another runtime.
             runtime.shutdown_background();
         }

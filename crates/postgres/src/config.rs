@@ -25,6 +25,7 @@ pub struct PostgresOptions {
     pub(crate) poll_interval: Duration,
     pub(crate) is_pooled: bool,
     pub(crate) together: bool,
+    pub(crate) on_callers_runtime: bool,
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
@@ -45,6 +46,7 @@ impl PostgresOptions {
             poll_interval: Duration::from_secs(1),
             is_pooled: false,
             together: true,
+            on_callers_runtime: false,
             clock: None,
         }
     }
@@ -124,6 +126,19 @@ impl PostgresOptions {
     #[must_use]
     pub fn with_calls_together(mut self, together: bool) -> Self {
         self.together = together;
+        self
+    }
+
+    /// Whether the store talks to the server on the runtime that it is opened on, in place of two threads of its own.
+    /// A call then passes from thread to thread no more than the caller's own tasks do, which a caller that waits
+    /// for one call after the other notices most.
+    ///
+    /// It has to be a runtime of tokio with I/O and time that lasts for as long as the store is used; once it is shut
+    /// down, every call is [`Error::Unavailable`]. Tasks that keep its threads busy without a pause hold up the
+    /// store's calls too.
+    #[must_use]
+    pub fn with_callers_runtime(mut self, on_callers_runtime: bool) -> Self {
+        self.on_callers_runtime = on_callers_runtime;
         self
     }
 
@@ -240,6 +255,7 @@ impl fmt::Debug for PostgresOptions {
             .field("poll_interval", &self.poll_interval)
             .field("is_pooled", &self.is_pooled)
             .field("together", &self.together)
+            .field("on_callers_runtime", &self.on_callers_runtime)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }

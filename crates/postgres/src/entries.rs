@@ -27,6 +27,9 @@ pub(crate) trait Entry: Named + Sync {
     /// The statement that adds entries, each with its fence if it has one. It gives a row for each that was
     /// added.
     fn add(clock: Option<DateTime<Utc>>, entries: &[(Self, Option<ClaimToken>)]) -> Query;
+
+    /// The same for one entry without a fence, in a statement that needs no function.
+    fn add_one(clock: Option<DateTime<Utc>>, entry: &Self) -> Query;
 }
 
 /// A value of every entry, as an array.
@@ -48,11 +51,53 @@ fn fence_numbers<E>(entries: &[(E, Option<ClaimToken>)]) -> Vec<Option<i64>> {
         .collect()
 }
 
-/// Adds how entries of a kind are found and added. What follows the clock is an array each.
+/// Adds one entry, by what was given for it from `$1` on: the clock, what tells the run, and the rest.
+///
+/// A statement sees the store as it was when it began. This one decides nothing by that but whether the id is taken,
+/// which the index decides for good; the number is that of the counter once it is locked, as it then is.
+macro_rules! add_one {
+    (
+        $table:literal of $run:literal, $id:literal is $id_value:literal, at $time:literal,
+        $columns:literal: $values:literal
+    ) => {
+        concat!(
+            "WITH turn AS (UPDATE counters c SET last = c.last + 1 WHERE c.run_id = ",
+            $run,
+            " AND c.kind = '",
+            $table,
+            "' AND NOT EXISTS (SELECT 1 FROM ",
+            $table,
+            " stored WHERE stored.",
+            $id,
+            " = ",
+            $id_value,
+            ") RETURNING c.run_id, c.last) INSERT INTO ",
+            $table,
+            " (run_id, seq, ",
+            $time,
+            ", ",
+            $id,
+            ", ",
+            $columns,
+            ") SELECT turn.run_id, turn.last, coalesce($1, clock_timestamp()), ",
+            $id_value,
+            ", ",
+            $values,
+            " FROM turn RETURNING 1::bigint AS request, run_id, seq, ",
+            $time,
+            " AS at"
+        )
+    };
+}
+
+/// Adds how entries of a kind are found and added. What follows the clock in the statements are the values of an
+/// entry, with the fences between; for many entries each is an array.
 macro_rules! entry {
     (
-        $record:ident by $id:literal, $add:literal, at $time:ident, $(seq $seq:ident,)?
-        |$entries:ident| [$($value:expr),+ $(,)?]
+        $record:ident by $id:literal, at $time:ident, $(seq $seq:ident,)?
+        one $one:expr,
+        many $many:literal,
+        |$entry:ident| [$($first:expr),+ $(,)?], $(fenced by $task:ident, $number:ident,)? [$($value:expr),+ $(,)?]
     ) => {
         impl Named for $record {
             const BY_ID: &'static str = select!($record, "WHERE ", $id, " = $1");
@@ -70,11 +115,16 @@ macro_rules! entry {
                 Self { run_id, $time: at, $($seq: _seq,)? ..self }
             }
 
-            fn add(
-                clock: Option<DateTime<Utc>>,
-                $entries: &[(Self, Option<ClaimToken>)],
-            ) -> Query {
-                query($add).bind(clock)$(.bind($value))+
+            fn add(clock: Option<DateTime<Utc>>, entries: &[(Self, Option<ClaimToken>)]) -> Query {
+                query($many)
+                    .bind(clock)
+                    $(.bind(each(entries, |$entry| $first)))+
+                    $(.bind($task(entries)).bind($number(entries)))?
+                    $(.bind(each(entries, |$entry| $value)))+
+            }
+
+            fn add_one(clock: Option<DateTime<Utc>>, $entry: &Self) -> Query {
+                query($one).bind(clock)$(.bind($first))+$(.bind($value))+
             }
         }
     };
@@ -98,17 +148,18 @@ impl Record for Event {
 }
 
 entry!(
-    Event by "event_id",
-    "SELECT * FROM add_events($1, $2, $3, $4, $5, $6, $7, $8, $9)", at ts, seq seq,
-    |entries| [
-        each(entries, |entry| entry.run_id.as_uuid()),
-        fence_tasks(entries),
-        fence_numbers(entries),
-        each(entries, |entry| entry.event_id.map(|id| id.as_uuid())),
-        each(entries, |entry| text(&entry.source)),
-        each(entries, |entry| text(&entry.kind)),
-        each(entries, |entry| text(&entry.message)),
-        each(entries, |entry| entry.payload.to_string()),
+    Event by "event_id", at ts, seq seq,
+    one add_one!(
+        "events" of "$2", "event_id" is "$3", at "ts",
+        "source, kind, message, payload": "$4, $5, $6, $7"
+    ),
+    many "SELECT * FROM add_events($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    |entry| [entry.run_id.as_uuid()], fenced by fence_tasks, fence_numbers, [
+        entry.event_id.map(|id| id.as_uuid()),
+        text(&entry.source),
+        text(&entry.kind),
+        text(&entry.message),
+        entry.payload.to_string(),
     ]
 );
 
@@ -131,18 +182,19 @@ impl Record for TaskAttempt {
 }
 
 entry!(
-    TaskAttempt by "id",
-    "SELECT * FROM add_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", at created_at,
-    |entries| [
-        each(entries, |entry| entry.task_id.as_uuid()),
-        each(entries, |entry| i64::from(entry.attempt_number)),
-        fence_tasks(entries),
-        fence_numbers(entries),
-        each(entries, |entry| entry.id.as_uuid()),
-        each(entries, |entry| text(entry.status.as_str())),
-        each(entries, |entry| optional_text(entry.blocker_signature.as_deref())),
-        each(entries, |entry| text(&entry.summary)),
-        each(entries, |entry| entry.result.to_string()),
+    TaskAttempt by "id", at created_at,
+    one add_one!(
+        "attempts" of "(SELECT t.run_id FROM tasks t WHERE t.id = $2)", "id" is "$4",
+        at "created_at",
+        "task_id, attempt_number, status, blocker_signature, summary, result": "$2, $3, $5, $6, $7, $8"
+    ),
+    many "SELECT * FROM add_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    |entry| [entry.task_id.as_uuid(), i64::from(entry.attempt_number)], fenced by fence_tasks, fence_numbers, [
+        entry.id.as_uuid(),
+        text(entry.status.as_str()),
+        optional_text(entry.blocker_signature.as_deref()),
+        text(&entry.summary),
+        entry.result.to_string(),
     ]
 );
 
@@ -163,17 +215,18 @@ impl Record for Artifact {
 }
 
 entry!(
-    Artifact by "id",
-    "SELECT * FROM add_artifacts($1, $2, $3, $4, $5, $6, $7, $8, $9)", at created_at,
-    |entries| [
-        each(entries, |entry| entry.run_id.as_uuid()),
-        fence_tasks(entries),
-        fence_numbers(entries),
-        each(entries, |entry| entry.id.as_uuid()),
-        each(entries, |entry| optional_text(entry.role.as_ref().map(|role| role.as_str()))),
-        each(entries, |entry| text(&entry.kind)),
-        each(entries, |entry| text(&entry.path)),
-        each(entries, |entry| entry.metadata.to_string()),
+    Artifact by "id", at created_at,
+    one add_one!(
+        "artifacts" of "$2", "id" is "$3", at "created_at",
+        "role, kind, path, metadata": "$4, $5, $6, $7"
+    ),
+    many "SELECT * FROM add_artifacts($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    |entry| [entry.run_id.as_uuid()], fenced by fence_tasks, fence_numbers, [
+        entry.id.as_uuid(),
+        optional_text(entry.role.as_ref().map(|role| role.as_str())),
+        text(&entry.kind),
+        text(&entry.path),
+        entry.metadata.to_string(),
     ]
 );
 
@@ -194,15 +247,18 @@ impl Record for Approval {
 }
 
 entry!(
-    Approval by "id",
-    "SELECT * FROM add_approvals($1, $2, $3, $4, $5, $6, $7)", at created_at,
-    |entries| [
-        each(entries, |entry| entry.run_id.as_uuid()),
-        each(entries, |entry| entry.id.as_uuid()),
-        each(entries, |entry| text(entry.source.as_str())),
-        each(entries, |entry| text(entry.verdict.as_str())),
-        each(entries, |entry| text(&entry.rationale)),
-        each(entries, |entry| entry.payload.to_string()),
+    Approval by "id", at created_at,
+    one add_one!(
+        "approvals" of "$2", "id" is "$3", at "created_at",
+        "source, verdict, rationale, payload": "$4, $5, $6, $7"
+    ),
+    many "SELECT * FROM add_approvals($1, $2, $3, $4, $5, $6, $7)",
+    |entry| [entry.run_id.as_uuid()], [
+        entry.id.as_uuid(),
+        text(entry.source.as_str()),
+        text(entry.verdict.as_str()),
+        text(&entry.rationale),
+        entry.payload.to_string(),
     ]
 );
 
@@ -221,15 +277,16 @@ impl Record for Checkpoint {
 }
 
 entry!(
-    Checkpoint by "id",
-    "SELECT * FROM add_checkpoints($1, $2, $3, $4, $5, $6, $7)", at created_at,
-    |entries| [
-        each(entries, |entry| entry.run_id.as_uuid()),
-        fence_tasks(entries),
-        fence_numbers(entries),
-        each(entries, |entry| entry.id.as_uuid()),
-        each(entries, |entry| text(entry.status.as_str())),
-        each(entries, |entry| entry.payload.to_string()),
+    Checkpoint by "id", at created_at,
+    one add_one!(
+        "checkpoints" of "$2", "id" is "$3", at "created_at",
+        "status, payload": "$4, $5"
+    ),
+    many "SELECT * FROM add_checkpoints($1, $2, $3, $4, $5, $6, $7)",
+    |entry| [entry.run_id.as_uuid()], fenced by fence_tasks, fence_numbers, [
+        entry.id.as_uuid(),
+        text(entry.status.as_str()),
+        entry.payload.to_string(),
     ]
 );
 

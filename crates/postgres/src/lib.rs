@@ -31,7 +31,8 @@
 //! that wait at the same time travel to the server as one statement and share a commit. A call that waits for a
 //! claim is told of what other processes make claimable by `NOTIFY`.
 //!
-//! The store talks to the server on threads of its own. A call that is dropped is carried out or not, wholly; the
+//! The store talks to the server on threads of its own, or on the runtime that opens it if it is
+//! [told so](PostgresOptions::with_callers_runtime). A call that is dropped is carried out or not, wholly; the
 //! next calls of the handle wait for it, for up to a second.
 //!
 //! # Time

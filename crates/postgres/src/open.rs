@@ -16,7 +16,10 @@ use crate::shared::Shared;
 pub(crate) type Opened = (Background, Arc<Shared>, watch::Sender<bool>);
 
 pub(crate) async fn open(options: PostgresOptions) -> Result<Opened> {
-    let background = Background::new()?;
+    let background = match options.on_callers_runtime {
+        true => Background::of_caller()?,
+        false => Background::own()?,
+    };
     let connections = Connections::new(&options);
     let listen_by = (!options.is_pooled).then(|| connections.connect_options());
     let shared = background.run(prepared(options, connections)).await?;

@@ -46,31 +46,35 @@ struct Inner {
 /// The calls that travel together, by their kinds.
 #[derive(Debug)]
 struct Lanes {
-    claims: Lane<OfRun>,
-    claims_of_any_run: Lane<OfAnyRun>,
-    heartbeats: Lane<Heartbeat>,
-    endings: Lane<Ending>,
-    attempts: Lane<NewAttempt>,
-    events: Lane<NewEvent>,
-    artifacts: Lane<NewArtifact>,
-    approvals: Lane<NewApproval>,
-    checkpoints: Lane<NewCheckpoint>,
+    claims: Arc<Lane<OfRun>>,
+    claims_of_any_run: Arc<Lane<OfAnyRun>>,
+    heartbeats: Arc<Lane<Heartbeat>>,
+    endings: Arc<Lane<Ending>>,
+    attempts: Arc<Lane<NewAttempt>>,
+    events: Arc<Lane<NewEvent>>,
+    artifacts: Arc<Lane<NewArtifact>>,
+    approvals: Arc<Lane<NewApproval>>,
+    checkpoints: Arc<Lane<NewCheckpoint>>,
 }
 
 impl Lanes {
     fn new(together: bool, connections: u32) -> Self {
         Self {
-            claims: Lane::new(together, connections),
-            claims_of_any_run: Lane::new(together, connections),
-            heartbeats: Lane::new(together, connections),
-            endings: Lane::new(together, connections),
-            attempts: Lane::new(together, connections),
-            events: Lane::new(together, connections),
-            artifacts: Lane::new(together, connections),
-            approvals: Lane::new(together, connections),
-            checkpoints: Lane::new(together, connections),
+            claims: lane(together, connections),
+            claims_of_any_run: lane(together, connections),
+            heartbeats: lane(together, connections),
+            endings: lane(together, connections),
+            attempts: lane(together, connections),
+            events: lane(together, connections),
+            artifacts: lane(together, connections),
+            approvals: lane(together, connections),
+            checkpoints: lane(together, connections),
         }
     }
+}
+
+fn lane<C: Together>(together: bool, connections: u32) -> Arc<Lane<C>> {
+    Arc::new(Lane::new(together, connections))
 }
 
 impl PostgresStore {
@@ -135,7 +139,7 @@ impl PostgresStore {
     /// Lets a call travel with those of its kind.
     async fn together<C: Together>(
         &self,
-        lane: fn(&Lanes) -> &Lane<C>,
+        lane: fn(&Lanes) -> &Arc<Lane<C>>,
         call: C,
     ) -> Result<C::Output> {
         self.together_as(None, lane, call).await
@@ -144,24 +148,25 @@ impl PostgresStore {
     async fn together_as<C: Together>(
         &self,
         entered: Option<Entered>,
-        lane: fn(&Lanes) -> &Lane<C>,
+        lane: fn(&Lanes) -> &Arc<Lane<C>>,
         call: C,
     ) -> Result<C::Output> {
         let background = &self.inner.background;
         // Held here and not by the call, which goes on when this is dropped.
         let ticket = Ticket::default();
         let (passenger, answered) = Passenger::new(call, ticket.clone(), entered);
-        let lanes = Arc::clone(&self.inner.lanes);
+        let lane = lane(&self.inner.lanes);
         let shared = Arc::clone(&self.inner.shared);
         if background.has_orphans() {
+            let lane = Arc::clone(lane);
             background.start_after_orphans(async move {
-                if lane(&lanes).enter(passenger) {
-                    lane(&lanes).drive(&shared).await;
+                if let Some(driver) = lane.enter(passenger) {
+                    driver.drive(shared).await;
                 }
             });
-        } else if lane(&lanes).enter(passenger) {
+        } else if let Some(driver) = lane.enter(passenger) {
             // Only who makes the trip needs a thread of the store's: who travels along waits for the answer.
-            background.start(async move { lane(&lanes).drive(&shared).await });
+            background.start(driver.drive(shared));
         }
         let answer = background.answer(answered).await;
         drop(ticket);

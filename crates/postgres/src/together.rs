@@ -90,6 +90,11 @@ impl Trip<'_> {
         clock.map(|clock| time(Clock::now(clock)))
     }
 
+    /// Whether the plan of a statement is kept for the next call.
+    fn keeps_plans(&self) -> bool {
+        !self.shared.connections.is_pooled()
+    }
+
     /// Runs the one statement of the trip, which is committed when it returns.
     async fn run<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
         if !self.shared.connections.is_pooled() {
@@ -207,23 +212,20 @@ impl<C: Together> Lane<C> {
 
     /// Puts a call on its way. If nobody is under way, or only somebody who is held up, the caller is given the
     /// trip to make.
-    pub(crate) fn enter(&self, passenger: Passenger<C>) -> bool {
+    pub(crate) fn enter(self: &Arc<Self>, passenger: Passenger<C>) -> Option<Driver<C>> {
         let mut waiting = self.lock();
         waiting.calls.push_back(passenger);
         let is_next = waiting.trips == 0
             || waiting.trips < self.most_trips
                 && (self.most_calls == 1 || waiting.last_left.elapsed() > SLOW);
-        if is_next {
-            waiting.trips += 1;
+        if !is_next {
+            return None;
         }
-        is_next
-    }
-
-    /// Makes trips until nobody waits any more.
-    pub(crate) async fn drive(&self, shared: &Arc<Shared>) {
-        while let Some(group) = self.next_group() {
-            go(group, shared).await;
-        }
+        waiting.trips += 1;
+        Some(Driver {
+            lane: Arc::clone(self),
+            is_through: false,
+        })
     }
 
     /// Those who go next; without any, the trip is over.
@@ -258,6 +260,40 @@ impl<C: Together> Lane<C> {
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting<C>> {
         // Nothing here is done by halves where it could panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever makes the trips of a lane.
+pub(crate) struct Driver<C: Together> {
+    lane: Arc<Lane<C>>,
+    is_through: bool,
+}
+
+impl<C: Together> Driver<C> {
+    /// Makes trips until nobody waits any more.
+    pub(crate) async fn drive(mut self, shared: Arc<Shared>) {
+        while let Some(group) = self.lane.next_group() {
+            go(group, &shared).await;
+        }
+        self.is_through = true;
+    }
+}
+
+/// Given up half-way, which is what becomes of it on a runtime that is shut down, it leaves nobody waiting.
+impl<C: Together> Drop for Driver<C> {
+    fn drop(&mut self) {
+        if self.is_through {
+            return;
+        }
+        let mut waiting = self.lane.lock();
+        waiting.trips -= 1;
+        let stranded = match waiting.trips {
+            0 => std::mem::take(&mut waiting.calls),
+            _ => VecDeque::new(),
+        };
+        drop(waiting);
+        // Their callers learn of it by this.
+        drop(stranded);
     }
 }
 

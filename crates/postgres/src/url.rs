@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use crate::PostgresOptions;
 
 /// The options of this crate's own; every other is the driver's.
-const OWN_OPTIONS: [&str; 10] = [
+const OWN_OPTIONS: [&str; 11] = [
     "schema",
     "create",
     "durability",
@@ -19,6 +19,7 @@ const OWN_OPTIONS: [&str; 10] = [
     "poll_ms",
     "pooler",
     "together",
+    "runtime",
     "tls",
 ];
 
@@ -53,8 +54,8 @@ impl PostgresOptions {
     ///
     /// Options after the question mark: `schema`, `create` (`true` or `false`), `durability` (`full` or `relaxed`), `connections`,
     /// `acquire_timeout_ms`, `statement_timeout_ms` (0 for none), `poll_ms`, `pooler` (`none` or
-    /// `transaction`), `together` (`true` or `false`), `tls` (`true`: the server proves who it is), and of the
-    /// driver's own `application_name`, `host`, `hostaddr`, `port`, `dbname`, `password`, `sslmode`,
+    /// `transaction`), `together` (`true` or `false`), `runtime` (`own` or `caller`), `tls` (`true`: the server
+    /// proves who it is), and of the driver's own `application_name`, `host`, `hostaddr`, `port`, `dbname`, `password`, `sslmode`,
     /// `sslrootcert`, `sslcert` and `sslkey`.
     ///
     /// # Errors
@@ -124,6 +125,14 @@ impl PostgresOptions {
                     }
                 },
                 "together" => options.with_calls_together(truth(key, value)?),
+                "runtime" => match value {
+                    "own" => options.with_callers_runtime(false),
+                    "caller" => options.with_callers_runtime(true),
+                    _ => {
+                        let problem = format!("has runtime {value:?}; it is own or caller");
+                        return Err(invalid(problem));
+                    }
+                },
                 "tls" if truth(key, value)? => options.with_tls(None),
                 "tls" => {
                     options.connect = options.connect.ssl_mode(PgSslMode::Disable);
@@ -191,7 +200,7 @@ mod tests {
     #[test]
     fn a_url_names_server_database_and_options() {
         let url = "postgres://me:p%40ss@db.example:6432/agents?schema=team_a&connections=3\
-                   &statement_timeout_ms=0&pooler=transaction&application_name=planner";
+                   &statement_timeout_ms=0&pooler=transaction&application_name=planner&runtime=caller";
         let options = options(url).unwrap();
         assert_eq!(options.connect.get_host(), "db.example");
         assert_eq!(options.connect.get_port(), 6432);
@@ -199,6 +208,7 @@ mod tests {
         assert_eq!(options.schema, "team_a");
         assert_eq!((options.connections, options.is_pooled), (3, true));
         assert_eq!(options.statement_timeout, None);
+        assert!(options.on_callers_runtime);
         assert_eq!(options.connect.get_application_name(), Some("planner"));
     }
 
@@ -210,6 +220,7 @@ mod tests {
             ("postgres://me:secret@host/db?schema=A", "schema"),
             ("postgres://me:secret@host/db?connections=0", "connections"),
             ("postgres://me:secret@host/db?pooler=session", "pooler"),
+            ("postgres://me:secret@host/db?runtime=mine", "runtime"),
             ("postgres://me:secret@host:port/db", "postgres://USER"),
             ("postgres://me:secret@host/db?poll_ms=soon", "poll_ms"),
             ("postgres://me:secret@host/db?schema=a&schema=b", "schema"),

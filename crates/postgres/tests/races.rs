@@ -6,31 +6,16 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{join_all, try_join_all};
 use runstore_core::{
-    ClaimRequest, Error, EventDraft, FinishReport, ListEvents, ManualClock, NewRun, RunId, Store,
-    TaskDraft, TaskPlan, TaskStatus, Timestamp,
+    ClaimRequest, Error, EventDraft, EventId, FinishReport, ListEvents, ManualClock, NewEvent,
+    NewRun, RunId, Store, TaskDraft, TaskPlan, TaskStatus, Timestamp,
 };
 use runstore_postgres::PostgresStore;
 use runstore_postgres_testing::Cluster;
 use sqlx::{Connection, PgConnection, query_scalar};
 
-use common::{options_at, run, schema, url};
-
-/// Until somebody waits for the transaction of this connection.
-async fn waited_for(connection: &mut PgConnection) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))";
-    loop {
-        let waiting: i64 = query_scalar(waiting)
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
-        if waiting > 0 {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
+use common::{hold, options, options_at, run, schema, url, waited_for, waited_for_by};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_requeue_leaves_what_a_heartbeat_extends_meanwhile() {
@@ -141,4 +126,99 @@ async fn a_run_that_is_seen_is_seen_with_its_first_event() {
         let events = follow.await.unwrap().unwrap();
         assert_eq!(events.len(), 1, "round {round}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn events_added_alone_and_together_by_several_processes_are_numbered_without_gaps() {
+    const ROUNDS: usize = 60;
+    const TOGETHER: usize = 8;
+    let options = options();
+    let stores = try_join_all([1, 2, 3].map(|_| PostgresStore::open(options.clone()))).await;
+    let stores = stores.unwrap();
+    let run_id = stores[0].create_run(NewRun::new("goal", "")).await.unwrap();
+    let run_id = run_id.id;
+    // The first two add one event after the other, the third many at a time.
+    let adding = stores.iter().zip([1, 1, TOGETHER]).map(|(store, at_once)| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                let adding = (0..at_once).map(|_| {
+                    let event = EventDraft::new("worker", "noted", "message");
+                    store.add_event(NewEvent::new(run_id, event))
+                });
+                let mut last = 0;
+                for event in join_all(adding).await {
+                    last = last.max(event.unwrap().seq);
+                }
+                // What was answered is seen, and all that came before it.
+                let seen = store.recent_events(run_id, 10_000).await.unwrap();
+                let numbers = Vec::from_iter(seen.iter().map(|event| event.seq));
+                assert_eq!(numbers, Vec::from_iter(1..=numbers.len() as u64));
+                assert!(numbers.len() as u64 >= last);
+            }
+        })
+    });
+    for adding in Vec::from_iter(adding) {
+        adding.await.unwrap();
+    }
+    let events = stores[0].recent_events(run_id, 10_000).await.unwrap();
+    assert_eq!(events.len(), 1 + ROUNDS * (2 + TOGETHER));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_two_processes_add_at_the_same_time_is_added_once() {
+    let name = schema();
+    let options = options().with_schema(&name);
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let other = PostgresStore::open(options).await.unwrap();
+    let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+    let mut holder = PgConnection::connect(&url()).await.unwrap();
+    hold(&mut holder, &name, run_id, "events").await;
+    let event = EventDraft::new("worker", "noted", "message").with_id(EventId::generate());
+    // Both find that there is no such event, and then wait for their turn.
+    let adding = [&store, &other].map(|store| {
+        let (store, event) = (store.clone(), event.clone());
+        tokio::spawn(async move { store.add_event(NewEvent::new(run_id, event)).await })
+    });
+    waited_for_by(&mut holder, 2).await;
+    run(&mut holder, "COMMIT").await;
+    let [first, second] = adding;
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!(first.unwrap(), second.unwrap());
+    let events = store.recent_events(run_id, 10).await.unwrap();
+    assert_eq!(events.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_waits_for_its_turn_while_the_run_is_deleted_is_refused() {
+    let name = schema();
+    let options = options().with_schema(&name);
+    let store = PostgresStore::open(options).await.unwrap();
+    let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+    let mut other = PgConnection::connect(&url()).await.unwrap();
+    hold(&mut other, &name, run_id, "events").await;
+    let adding = tokio::spawn({
+        let store = store.clone();
+        let event = EventDraft::new("worker", "noted", "message");
+        async move { store.add_event(NewEvent::new(run_id, event)).await }
+    });
+    waited_for(&mut other).await;
+    // What the deletion of a run does to what the event needs.
+    let delete = format!(
+        "DELETE FROM counters WHERE run_id = '{run_id}'; DELETE FROM events WHERE run_id = '{run_id}'; \
+         DELETE FROM runs WHERE run_id = '{run_id}'; COMMIT"
+    );
+    run(&mut other, delete).await;
+    let refused = adding.await.unwrap();
+    assert!(
+        matches!(refused, Err(Error::NotFound { .. })),
+        "{refused:?}"
+    );
+    let left = query_scalar("SELECT count(*) FROM events WHERE run_id::text = $1");
+    let left: i64 = left
+        .bind(run_id.to_string())
+        .fetch_one(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
 }

@@ -136,7 +136,14 @@ fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Fa
 }
 
 /// The options of a store on a server that make another engine of it, in a report.
-const OF_ENGINE: [&str; 5] = ["connections", "durability", "poll_ms", "pooler", "together"];
+const OF_ENGINE: [&str; 6] = [
+    "connections",
+    "durability",
+    "poll_ms",
+    "pooler",
+    "runtime",
+    "together",
+];
 
 fn server(store: &str) -> std::result::Result<Box<dyn Engine>, Failure> {
     let url: StoreUrl = store

@@ -31,7 +31,11 @@ impl<N: NewEntry> Together for N {
                 )
             };
             let entries: Vec<_> = calls.iter().map(entry).collect();
-            let add = N::Entry::add(trip.clock(), &entries);
+            let add = match entries.as_slice() {
+                // Behind a pooler it would be planned for each call; what a function does stays planned.
+                [(entry, None)] if trip.keeps_plans() => N::Entry::add_one(trip.clock(), entry),
+                entries => N::Entry::add(trip.clock(), entries),
+            };
             let added: Vec<Added> = trip.run(add).await?;
             let mut answers: Vec<Option<N::Entry>> = Vec::new();
             answers.resize_with(calls.len(), || None);
