@@ -62,7 +62,7 @@ async fn measured(turns: Turns) -> Result<String> {
 
 async fn of_runstore(turns: &Turns) -> Result<Report> {
     let mut command = Command::new(&turns.runstore);
-    command.args(["bench", "--no-reference"]);
+    command.args(["bench", "--no-reference", "--worker-loop"]);
     let by_themselves = ["sqlite".to_owned(), "redb".to_owned()];
     let stores = match turns.stores.as_slice() {
         [] => &by_themselves[..],

@@ -4,8 +4,8 @@
 //! the workload's operations. [`run`] lets the engines take turns (A B A B …) over the rounds of each case and
 //! gives a [`Report`], which is shown on a [`terminal`] or as a page ([`html`]), and set beside an earlier one
 //! ([`compare`]). The workloads are generic over [`Store`](runstore_core::Store) ([`StoreEngine`]) and know no
-//! backend by name; an engine can as well be a bare loop on a storage engine's own API, to tell what the trait and
-//! its contract cost.
+//! backend by name, and so is the worker loop ([`WorkerEngine`]). An engine can as well be a bare loop on a storage
+//! engine's own API, to tell what the trait and its contract cost.
 //!
 //! What an application does can be measured as well as a workload: [`Recorded`] writes its calls down in a trace, and
 //! [`replay`] makes them again on any store.
@@ -22,6 +22,7 @@ mod run;
 mod steps;
 mod store_engine;
 mod trace;
+mod worker_engine;
 mod workloads;
 
 pub use case::{Case, Workload};
@@ -36,3 +37,4 @@ pub use run::{Length, Plan, Progress, run};
 pub use steps::Steps;
 pub use store_engine::{Opened, Opener, StoreEngine};
 pub use trace::{Trace, read_trace};
+pub use worker_engine::WorkerEngine;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use runstore_core::{Durability, Store};
 
 use crate::workloads::{Work, World};
-use crate::{Case, Engine, Result, Steps, Subject};
+use crate::{Case, Engine, Result, Steps, Subject, WorkerEngine};
 
 /// What makes the stores of an engine: the only one that knows which backend it is.
 #[async_trait]
@@ -49,6 +49,12 @@ impl StoreEngine {
             opener: Arc::new(opener),
         }
     }
+
+    /// The worker loop over stores of the same, as an engine of its own.
+    #[must_use]
+    pub fn worker(&self) -> WorkerEngine {
+        WorkerEngine::new(&self.name, Arc::clone(&self.opener))
+    }
 }
 
 #[async_trait]
@@ -61,7 +67,7 @@ impl Engine for StoreEngine {
         let opened = self.opener.open(case.durability).await?;
         let world = World::filled(case.clone(), opened, Arc::clone(&self.opener)).await?;
         let Some(work) = Work::of(&world) else {
-            end(&world).await?;
+            world.end().await?;
             return Ok(None);
         };
         Ok(Some(Box::new(StoreSubject { world, work })))
@@ -100,12 +106,6 @@ impl Subject for StoreSubject {
     }
 
     async fn end(&self) -> Result<()> {
-        end(&self.world).await
+        self.world.end().await
     }
-}
-
-async fn end(world: &World) -> Result<()> {
-    world.clear().await?;
-    world.store().close().await?;
-    world.opener.remove(&world.opened).await
 }

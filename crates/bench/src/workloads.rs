@@ -1,7 +1,7 @@
 //! The workloads over any store.
 
 mod beside;
-mod claims;
+pub(crate) mod claims;
 mod journal;
 mod opening;
 mod plans;

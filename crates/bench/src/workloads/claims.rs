@@ -24,8 +24,13 @@ fn attempt(world: &World) -> AttemptReport {
     AttemptReport::new("completed", "done").with_result(payload(world))
 }
 
-fn event(world: &World) -> EventDraft {
+pub(crate) fn event(world: &World) -> EventDraft {
     EventDraft::new("worker", "completed", "done").with_payload(payload(world))
+}
+
+/// What is reported on a task, but for its event.
+pub(crate) fn report(world: &World) -> FinishReport {
+    FinishReport::completed(world.text.as_str()).with_attempt(attempt(world))
 }
 
 pub(super) async fn cycle(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
@@ -46,9 +51,7 @@ pub(super) async fn cycle(world: &World, worker: usize, steps: &mut Steps) -> Re
 pub(super) async fn finish(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
     let (_, run_id) = world.next_run()?;
     let token = claimed(world, worker, run_id, steps).await?.token();
-    let report = FinishReport::completed(world.text.as_str())
-        .with_attempt(attempt(world))
-        .with_event(event(world));
+    let report = report(world).with_event(event(world));
     let finish = world.store().finish_task(token, report);
     steps.time("finish", finish).await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! The runs and tasks of a case.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use runstore_core::{NewRun, RunId, Store, TaskDraft, TaskPlan};
 
@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) text: String,
     /// Whose turn it is among the runs, so that each is used as often as another.
     turn: AtomicUsize,
+    added: AtomicU64,
 }
 
 impl World {
@@ -46,6 +47,7 @@ impl World {
             opener,
             run_ids,
             turn: AtomicUsize::new(0),
+            added: AtomicU64::new(0),
         };
         match world.case.workload {
             // There is to be nothing to claim; or each operation brings its own.
@@ -72,9 +74,15 @@ impl World {
                 left -= now;
                 let plan = TaskPlan::new(*run_id, self.drafts(now));
                 self.store().append_tasks(plan).await?;
+                self.added.fetch_add(now, Ordering::Relaxed);
             }
         }
         Ok(())
+    }
+
+    /// How many tasks were added to all runs.
+    pub(crate) fn added(&self) -> u64 {
+        self.added.load(Ordering::Relaxed)
     }
 
     pub(crate) fn drafts(&self, count: u64) -> impl Iterator<Item = TaskDraft> + '_ {
@@ -95,8 +103,15 @@ impl World {
             .ok_or_else(|| Failure::Refused("a case needs a run".to_owned()))
     }
 
+    /// Closes the store and removes what the case made.
+    pub(crate) async fn end(&self) -> Result<()> {
+        self.clear().await?;
+        self.store().close().await?;
+        self.opener.remove(&self.opened).await
+    }
+
     /// Deletes what the case made where others may have theirs in the same place.
-    pub(crate) async fn clear(&self) -> Result<()> {
+    async fn clear(&self) -> Result<()> {
         if self.opened.files.is_empty() {
             for run_id in &self.run_ids {
                 self.store().delete_run(*run_id).await?;

@@ -66,6 +66,9 @@ pub(crate) struct MeasureArguments {
     /// [default: all but postgres]
     #[arg(long = "store", value_name = "ENGINE")]
     pub(crate) stores: Vec<String>,
+    /// Measure the loop runstore::Worker over each store as well, in cycle and finish
+    #[arg(long)]
+    pub(crate) worker_loop: bool,
     /// Leave out the bare loops on the engines' own APIs
     #[arg(long)]
     pub(crate) no_reference: bool,

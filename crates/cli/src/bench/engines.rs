@@ -24,12 +24,20 @@ type Result<T> = std::result::Result<T, BenchFailure>;
 /// The schema of a database in which stores are measured, unless their URL names another.
 const SCHEMA: &str = "runstore_bench";
 
-/// The engines of these names and URLs; without any, those that need no server. Each has its reference beside it,
-/// if wanted.
+/// What is measured beside the calls of a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside {
+    /// The worker loop over it.
+    pub(crate) worker_loop: bool,
+    /// The bare loop on its engine.
+    pub(crate) reference: bool,
+}
+
+/// The engines of these names and URLs; without any, those that need no server. Each has beside it what is wanted.
 pub(crate) fn named(
     stores: &[String],
     folder: &Path,
-    with_references: bool,
+    beside: Beside,
 ) -> std::result::Result<Vec<Box<dyn Engine>>, Failure> {
     let by_themselves = BACKENDS.iter().filter(|backend| **backend != "postgres");
     let by_themselves = by_themselves.map(|backend| (*backend).to_owned());
@@ -45,8 +53,12 @@ pub(crate) fn named(
             let problem = format!("--store names {name} twice, which could not be told apart");
             return Err(Failure::new(problem));
         }
-        engines.push(engine);
-        if let Some(reference) = reference_to(store, folder).filter(|_| with_references) {
+        let worker = engine.worker();
+        engines.push(Box::new(engine));
+        if beside.worker_loop {
+            engines.push(Box::new(worker));
+        }
+        if let Some(reference) = reference_to(store, folder).filter(|_| beside.reference) {
             // Two sets of options of one backend share it.
             let mut names = engines.iter().map(|engine| engine.name());
             if !names.any(|name| name == reference.name()) {
@@ -109,7 +121,7 @@ fn without_options(url: &str) -> String {
     }
 }
 
-fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Failure> {
+fn engine(store: &str, folder: &Path) -> std::result::Result<StoreEngine, Failure> {
     if store.starts_with("postgres") && store.contains(':') {
         return server(store);
     }
@@ -132,7 +144,7 @@ fn engine(store: &str, folder: &Path) -> std::result::Result<Box<dyn Engine>, Fa
         options: options.to_owned(),
         folder: folder.to_owned(),
     };
-    Ok(Box::new(StoreEngine::new(store, fresh)))
+    Ok(StoreEngine::new(store, fresh))
 }
 
 /// The options of a store on a server that make another engine of it, in a report.
@@ -145,7 +157,7 @@ const OF_ENGINE: [&str; 6] = [
     "together",
 ];
 
-fn server(store: &str) -> std::result::Result<Box<dyn Engine>, Failure> {
+fn server(store: &str) -> std::result::Result<StoreEngine, Failure> {
     let url: StoreUrl = store
         .parse()
         .or_fail(format!("cannot read the URL --store {}", shown(store)))?;
@@ -161,7 +173,7 @@ fn server(store: &str) -> std::result::Result<Box<dyn Engine>, Failure> {
         },
         has_durability: has("durability"),
     };
-    Ok(Box::new(StoreEngine::new(name, server)))
+    Ok(StoreEngine::new(name, server))
 }
 
 fn with_option(url: &str, key: &str, value: &str) -> String {

@@ -17,6 +17,7 @@ use runstore_bench::{
 
 pub(crate) use self::args::BenchArguments;
 use self::args::{MeasureArguments, Other, Survives};
+use self::engines::Beside;
 use self::scratch::Scratch;
 use crate::failure::{Context, Failure};
 use crate::open::runtime;
@@ -39,7 +40,11 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
     }
     let old = old_report(arguments)?;
     let scratch = Scratch::within(&arguments.dir)?;
-    let engines = engines::named(&arguments.stores, scratch.path(), !arguments.no_reference)?;
+    let beside = Beside {
+        worker_loop: arguments.worker_loop,
+        reference: !arguments.no_reference,
+    };
+    let engines = engines::named(&arguments.stores, scratch.path(), beside)?;
     let plan = Plan {
         cases: cases(arguments),
         rounds: arguments.rounds.into(),

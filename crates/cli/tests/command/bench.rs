@@ -112,6 +112,32 @@ fn an_engine_has_its_options_in_its_name_and_shares_its_reference() {
 }
 
 #[test]
+fn the_worker_loop_stands_beside_the_calls_of_each_store_in_what_it_does() {
+    let folder = Folder::new();
+    let mut arguments = small(&["finish", "cycle", "append", "--workers=2", "--json"]);
+    let with_options = "sqlite?readers=2";
+    arguments.extend(["--store", "memory", "--store", with_options]);
+    arguments.extend(["--worker-loop", "--no-reference"]);
+    let report = json(&folder.succeed(arguments));
+    let both = [
+        "memory",
+        "memory worker",
+        with_options,
+        "sqlite worker?readers=2",
+    ];
+    let expected = [&both[..], &both, &["memory", with_options]].concat();
+    assert_eq!(texts(&report, |row| &row["engine"]), expected);
+    for row in report["rows"].as_array().unwrap() {
+        assert_eq!(row["rounds"][0]["operations"], 3, "{row}");
+    }
+    assert_eq!(folder.files(), [""; 0]);
+
+    let report = json(&folder.succeed(small(&["--json", "--workers=1"])));
+    let engines = texts(&report, |row| &row["engine"]);
+    assert!(!engines.iter().any(|engine| engine.contains("worker")));
+}
+
+#[test]
 fn relaxed_durability_is_what_an_engine_has_of_it() {
     let folder = Folder::new();
     let relaxed = ["append", "--durability", "relaxed", "--workers=1", "--json"];

@@ -160,8 +160,8 @@ impl Worker {
         self
     }
 
-    /// Tells somebody of each claim and of its end, as soon as the store has answered. It must neither
-    /// block nor panic.
+    /// Tells somebody of each claim and of its end, as soon as the store has answered, and of the error that
+    /// the worker is to end with. It must neither block nor panic.
     #[must_use]
     pub fn with_observer(
         mut self,

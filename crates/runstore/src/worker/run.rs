@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::carry_out::carry_out;
 use super::claiming::Claiming;
 use super::context::Context;
-use super::{ClaimEnd, WorkerSummary};
+use super::{ClaimEnd, WorkerEvent, WorkerSummary};
 
 /// A worker that runs. Dropped, it cancels all handlers.
 pub(super) struct Loop {
@@ -140,7 +140,10 @@ impl Loop {
             error = error.kind_name(),
             "a worker ends for its store failed"
         );
-        self.failure.get_or_insert(error);
+        if self.failure.is_none() {
+            self.context.tell(WorkerEvent::Failed { error: &error });
+            self.failure = Some(error);
+        }
     }
 }
 

@@ -76,4 +76,10 @@ pub enum WorkerEvent<'a> {
         /// How.
         end: &'a ClaimEnd,
     },
+    /// The store failed: no more is claimed, and the worker ends with this error once the handlers that run are
+    /// through. Told once.
+    Failed {
+        /// The error.
+        error: &'a Error,
+    },
 }

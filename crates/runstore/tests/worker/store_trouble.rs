@@ -1,8 +1,9 @@
 //! A store that fails.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use runstore::{ClaimRequest, Error, Store, TaskStatus, Worker};
+use runstore::{ClaimRequest, Error, Store, TaskStatus, Worker, WorkerEvent};
 use tokio::time::sleep;
 
 use crate::support::{Bench, Fault, SECOND, done, unavailable};
@@ -73,16 +74,29 @@ async fn a_worker_that_waits_for_a_store_to_come_back_can_be_stopped_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_no_retry_mends_ends_the_worker_once_its_handlers_are_through() {
+async fn an_error_that_no_retry_mends_is_told_at_once_and_ends_the_worker_once_its_handlers_are_through()
+ {
     let bench = Bench::with_tasks(2).await;
-    let worker = bench.worker().with_concurrency(3);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (heard, clock) = (Arc::clone(&told), bench.clone());
+    let worker = bench
+        .worker()
+        .with_concurrency(3)
+        .with_observer(move |event| {
+            if let WorkerEvent::Failed { error } = event {
+                let kind = error.kind_name();
+                heard.lock().unwrap().push((kind, clock.seconds().round()));
+            }
+        });
     // The first claims take both tasks in one change; the wait for a third fails.
     bench.faults().claims = vec![Fault::Fail(corrupt())].into();
     let ran = worker.run(async |claim| {
         sleep(10 * SECOND).await;
         done(claim).await
     });
-    assert!(matches!(ran.await, Err(Error::Corrupt { .. })));
+    let ran = ran.await.unwrap_err();
+    assert!(matches!(ran, Error::Corrupt { .. }));
+    assert_eq!(*told.lock().unwrap(), [(ran.kind_name(), 0.0)]);
     assert_eq!(bench.seconds().round(), 10.0);
     for task in bench.tasks().await {
         assert_eq!(task.status, TaskStatus::Completed);

@@ -1,0 +1,125 @@
+//! What the workers have really done: the rows of the store, counted.
+
+use std::collections::HashSet;
+
+use runstore_core::{
+    AttemptStatus, ListAttempts, ListEvents, ListTasks, PageRequest, RunId, Task, TaskId,
+    TaskStatus,
+};
+
+use crate::workloads::{World, claims};
+use crate::{Failure, Result};
+
+const PAGE: u32 = 1_000;
+
+/// How many rows there are of those that the operations leave.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Count {
+    /// Tasks that are completed with their summary, by one claim.
+    completed: u64,
+    /// Those of them that have an attempt.
+    attempted: u64,
+    /// Events of callers.
+    events: u64,
+    /// Tasks that wait as they were planned.
+    pending: u64,
+    /// Tasks that are anything else, and attempts that are the second of a task or of no such task.
+    others: u64,
+}
+
+/// Fails unless so many tasks are completed, each once with its attempt and an event, and all others wait.
+pub(super) async fn check(world: &World, completed: u64) -> Result<()> {
+    let mut found = Count::default();
+    for run_id in &world.run_ids {
+        let tasks = found.add_tasks(world, *run_id).await?;
+        found.add_attempts(world, *run_id, tasks).await?;
+        found.add_events(world, *run_id).await?;
+    }
+    let expected = Count {
+        completed,
+        attempted: completed,
+        events: completed,
+        pending: world.added().saturating_sub(completed),
+        others: 0,
+    };
+    match found == expected {
+        true => Ok(()),
+        false => Err(Failure::Refused(format!(
+            "there are {found:?} where {expected:?} were to be"
+        ))),
+    }
+}
+
+impl Count {
+    /// Counts the tasks of a run, and gives those that are completed.
+    async fn add_tasks(&mut self, world: &World, run_id: RunId) -> Result<HashSet<TaskId>> {
+        let is_reported = |task: &Task| {
+            task.status == TaskStatus::Completed
+                && task.attempt_count == 1
+                && task.implementation_summary.as_ref() == Some(&world.text)
+        };
+        let mut completed = HashSet::new();
+        let mut page = PageRequest::first(PAGE);
+        loop {
+            let list = ListTasks::new(run_id).with_page(page);
+            let found = world.store().list_tasks(list).await?;
+            for task in found.items {
+                if is_reported(&task) {
+                    self.completed += 1;
+                    completed.insert(task.id);
+                } else if task.status == TaskStatus::Pending && task.attempt_count == 0 {
+                    self.pending += 1;
+                } else {
+                    self.others += 1;
+                }
+            }
+            match found.next {
+                Some(next) => page = PageRequest::first(PAGE).after(next),
+                None => return Ok(completed),
+            }
+        }
+    }
+
+    /// Counts the attempts of a run at these tasks.
+    async fn add_attempts(
+        &mut self,
+        world: &World,
+        run_id: RunId,
+        mut tasks: HashSet<TaskId>,
+    ) -> Result<()> {
+        let mut page = PageRequest::first(PAGE);
+        loop {
+            let list = ListAttempts::new(run_id).with_page(page);
+            let found = world.store().list_attempts(list).await?;
+            for attempt in found.items {
+                match attempt.status == AttemptStatus::Completed && tasks.remove(&attempt.task_id) {
+                    true => self.attempted += 1,
+                    false => self.others += 1,
+                }
+            }
+            match found.next {
+                Some(next) => page = PageRequest::first(PAGE).after(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Counts the events of a run that callers wrote.
+    async fn add_events(&mut self, world: &World, run_id: RunId) -> Result<()> {
+        let of_callers = claims::event(world);
+        let mut page = PageRequest::first(PAGE);
+        loop {
+            let list = ListEvents::new(run_id).with_page(page);
+            let found = world.store().list_events(list).await?;
+            for event in found.items {
+                if (&event.source, &event.payload) == (&of_callers.source, &of_callers.payload) {
+                    self.events += 1;
+                }
+            }
+            match found.next {
+                Some(next) => page = PageRequest::first(PAGE).after(next),
+                None => return Ok(()),
+            }
+        }
+    }
+}
