@@ -10,8 +10,11 @@ const READING_BETWEEN_PAUSES: Duration = Duration::from_micros(100);
 /// How many times as long as its last pause a read goes on at least before the next one, so that where the machine is
 /// busy with something else it takes half as long again, and not forty times as long.
 const READING_PER_PAUSE: u32 = 2;
+const READING_BETWEEN_PAUSES_AT_MOST: Duration = Duration::from_millis(20);
+/// How long after a pause was due nobody can have read all the time.
+const IDLE: Duration = Duration::from_millis(1);
 
-/// The pauses of a thread that reads for long, for backends whose readers share the machine with a writer.
+/// The pauses of a thread that reads for long, one read after the other, for backends whose readers share the machine with a writer.
 ///
 /// What is read is in memory as a rule, so that all the thread does is to compute. Linux leaves such a thread its
 /// processor for a slice of some milliseconds, also where the writer, or a thread of the kernel that completes its
@@ -43,15 +46,17 @@ impl Pauses {
         let mut reading = READING_BETWEEN_PAUSES;
         match self.next.get() {
             Some(next) if at < next => return,
-            Some(_) => {
+            Some(next) if at.saturating_duration_since(next) < IDLE => {
                 pause();
                 let over = now();
                 let took = over.saturating_duration_since(at);
-                reading = reading.max(took.saturating_mul(READING_PER_PAUSE));
+                reading = took
+                    .saturating_mul(READING_PER_PAUSE)
+                    .clamp(READING_BETWEEN_PAUSES, READING_BETWEEN_PAUSES_AT_MOST);
                 at = over;
             }
-            // A short read is over before the first one.
-            None => {}
+            // A read begins, and if it is short it is over before its first pause.
+            Some(_) | None => {}
         }
         self.next.set(at.checked_add(reading));
     }
@@ -85,6 +90,14 @@ mod tests {
         assert!(pauses_at(1_203, 4_000));
         assert!(!pauses_at(13_202, 0), "two thirds of the time are its own");
         assert!(pauses_at(13_203, 0));
-        assert!(pauses_at(13_303, 0));
+        assert!(pauses_at(13_303, 1_000_000));
+        assert!(
+            !pauses_at(1_033_302, 0),
+            "nor does a long one end all pauses"
+        );
+        assert!(!pauses_at(1_033_303 - 1, 0));
+        assert!(pauses_at(1_033_303, 0));
+        assert!(!pauses_at(2_000_000, 0), "another read has just begun");
+        assert!(pauses_at(2_000_100, 0));
     }
 }

@@ -133,9 +133,10 @@ impl PostgresOptions {
     /// A call then passes from thread to thread no more than the caller's own tasks do, which a caller that waits
     /// for one call after the other notices most.
     ///
-    /// It has to be a runtime of tokio with I/O and time that lasts for as long as the store is used; once it is shut
-    /// down, every call is [`Error::Unavailable`]. Tasks that keep its threads busy without a pause hold up the
-    /// store's calls too.
+    /// It has to be a runtime of tokio with I/O and time (`enable_all`) that lasts for as long as the store is used; once
+    /// it is shut down, every call is [`Error::Unavailable`]. Tasks that keep its threads busy without a pause hold up
+    /// the store's calls too, and on a runtime of one thread a call waits for as long as nobody runs that: no timeout
+    /// passes meanwhile. Opened on no runtime, the store is [`Error::InvalidInput`] with the field `runtime`.
     #[must_use]
     pub fn with_callers_runtime(mut self, on_callers_runtime: bool) -> Self {
         self.on_callers_runtime = on_callers_runtime;

@@ -53,8 +53,9 @@ fn fence_numbers<E>(entries: &[(E, Option<ClaimToken>)]) -> Vec<Option<i64>> {
 
 /// Adds one entry, by what was given for it from `$1` on: the clock, what tells the run, and the rest.
 ///
-/// A statement sees the store as it was when it began. This one decides nothing by that but whether the id is taken,
-/// which the index decides for good; the number is that of the counter once it is locked, as it then is.
+/// A statement sees the store as it was when it began. This one decides two things by that: whether the id is taken,
+/// which the index decides for good, and of which run an attempt's task is, which never changes, and a task goes with its
+/// run's counters. The number is that of the counter once it is locked, as it then is.
 macro_rules! add_one {
     (
         $table:literal of $run:literal, $id:literal is $id_value:literal, at $time:literal,

@@ -12,7 +12,7 @@ use crate::listener;
 use crate::schema;
 use crate::shared::Shared;
 
-/// An opened store: its threads, what its handles share, and the word that it is closed.
+/// An opened store: where it talks to the server, what its handles share, and the word that it is closed.
 pub(crate) type Opened = (Background, Arc<Shared>, watch::Sender<bool>);
 
 pub(crate) async fn open(options: PostgresOptions) -> Result<Opened> {

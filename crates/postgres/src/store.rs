@@ -165,7 +165,7 @@ impl PostgresStore {
                 }
             });
         } else if let Some(driver) = lane.enter(passenger) {
-            // Only who makes the trip needs a thread of the store's: who travels along waits for the answer.
+            // Only who makes the trip needs a task of its own: who travels along waits for the answer.
             background.start(driver.drive(shared));
         }
         let answer = background.answer(answered).await;

@@ -292,8 +292,11 @@ impl<C: Together> Drop for Driver<C> {
             _ => VecDeque::new(),
         };
         drop(waiting);
-        // Their callers learn of it by this.
-        drop(stranded);
+        for passenger in stranded {
+            let what = "who was to carry the call out is gone".to_owned();
+            let told = error::unavailable(what, Outcome::NotApplied);
+            passenger.back.tell(Err(told));
+        }
     }
 }
 

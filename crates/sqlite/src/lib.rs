@@ -31,7 +31,8 @@
 //! others wait for the file for as long as [`SqliteOptions::with_busy_timeout`] says, and are then
 //! [`Error::Busy`]. They do not wait in a line: under steady load on all sides one may wait for long. So
 //! share a handle within a process: [`SqliteStore`] is cheap to clone. Reads wait for no write,
-//! but about once in a thousand written pages for some milliseconds, while the log's pages are moved into the file.
+//! but about once in a thousand written pages for some ten milliseconds at most, while those are moved from the log into
+//! the file.
 //!
 //! A call that waits for a claim looks every 25 milliseconds for what other processes made claimable, or as
 //! [`SqliteOptions::with_poll_interval`] says. Handles that were opened separately count as two processes.

@@ -1,11 +1,11 @@
 //! The write-ahead log: when its pages are moved into the file, so that it begins anew.
 //!
-//! By itself SQLite tries to move them within each commit that leaves a thousand pages or more in the log. It begins
-//! anew only if all were moved and then, when the next write comes, nobody reads what is in it. Where one snapshot
-//! follows another that is seldom so: the log goes on, and every commit tries again and flushes log and file once
-//! more for the few pages that it added. So here a try waits for a moment in which nobody of this process reads, and
-//! who would begin to, waits for its end: what they read then is not in the log. It comes when the writes of a batch
-//! are answered, for they are as durable in the log.
+//! By itself SQLite tries to move them within each commit that leaves a thousand pages or more in the log. It moves
+//! what was committed before the oldest read under way began, and the log begins anew only if that was all and, when
+//! the next write comes, nobody reads what is in it. Where one snapshot follows another that is seldom so: the log goes
+//! on, and every commit tries again and flushes log and file once more for the few pages that it added. So here a try
+//! waits for a moment in which nobody reads by this handle, and who would begin to, waits for its end: what they read
+//! then is not in the log. It comes when the writes of a batch are answered, for they are as durable in the log.
 
 use std::cell::Cell;
 
@@ -14,11 +14,15 @@ use rusqlite::Result;
 use crate::driver::{Connection, query};
 use crate::readers::Places;
 
-/// By how many pages the log has grown when a try is due: as SQLite's own number.
-const PAGES_BETWEEN_TRIES: u32 = 1_000;
-/// By how many when there is a try beside those who read: all but what they read can be moved. So many are the most
-/// that a reader waits for, too.
+/// How many pages the log has when the first try is due: SQLite's own number.
+const PAGES_TO_BEGIN: u32 = 1_000;
+/// By how many it has grown since when another one is: the log did not begin anew, for others read it.
+const PAGES_BETWEEN_TRIES: u32 = 100;
+/// By how many it has grown when there is a try even beside those who read by this handle.
 const PAGES_BESIDE_READERS: u32 = 4_000;
+/// How many pages at most are moved while those who would read wait: those of some ten milliseconds. More of them are
+/// moved beside readers first.
+const PAGES_WHILE_READERS_WAIT: u32 = 4_000;
 
 thread_local! {
     /// How many pages the log had after the last commit of this thread.
@@ -28,8 +32,17 @@ thread_local! {
 /// The log as the thread of the one connection that writes sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// How many pages it had at the last try since it began.
+    /// How many pages it had at the last try since it began; 0 if there was none.
     pages_at_try: u32,
+    /// How many of them are in the file since then.
+    moved: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Try {
+    /// While those who would read wait.
+    WithoutReaders,
+    BesideReaders,
 }
 
 impl Log {
@@ -47,30 +60,45 @@ impl Log {
     /// What was committed stays in the log, and is as safe there.
     pub(crate) fn tend(&mut self, connection: &Connection, places: &Places) -> Result<()> {
         let pages = PAGES.get();
-        let grown_by = self.grown_to(pages);
-        if grown_by < PAGES_BETWEEN_TRIES {
+        let mut all = None;
+        let is_free = || {
+            all = places.try_take_all();
+            all.is_some()
+        };
+        let Some(due) = self.due(pages, is_free) else {
             return Ok(());
-        }
-        let mut all = places.try_take_all();
-        if grown_by >= PAGES_BESIDE_READERS {
-            all = None;
-        } else if all.is_none() {
-            return Ok(());
-        }
+        };
+        let held = all.filter(|_| due == Try::WithoutReaders);
         self.pages_at_try = pages;
-        let moved = query("PRAGMA wal_checkpoint(PASSIVE)");
-        let moved = moved.with_rows(connection, |rows| rows.next().map(drop));
-        drop(all);
-        moved
+        let moved = query("PRAGMA wal_checkpoint(PASSIVE)").with_rows(connection, |rows| {
+            let row = rows.next()?;
+            row.map_or(Ok(0), |row| row.get::<_, i64>("checkpointed"))
+        });
+        drop(held);
+        // Below 0 if it was not tried, for another process was at it.
+        self.moved = u32::try_from(moved?).unwrap_or_default();
+        Ok(())
     }
 
-    /// By how many pages it has grown since the last try.
-    fn grown_to(&mut self, pages: u32) -> u32 {
+    fn due(&mut self, pages: u32, is_free: impl FnOnce() -> bool) -> Option<Try> {
         if pages < self.pages_at_try {
             // It began anew.
-            self.pages_at_try = 0;
+            *self = Self::default();
         }
-        pages - self.pages_at_try
+        let grown_by = pages - self.pages_at_try;
+        let enough = match self.pages_at_try {
+            0 => PAGES_TO_BEGIN,
+            _ => PAGES_BETWEEN_TRIES,
+        };
+        if grown_by < enough {
+            return None;
+        }
+        let is_short = pages.saturating_sub(self.moved) <= PAGES_WHILE_READERS_WAIT;
+        match is_free() {
+            true if is_short => Some(Try::WithoutReaders),
+            false if grown_by < PAGES_BESIDE_READERS => None,
+            _ => Some(Try::BesideReaders),
+        }
     }
 }
 
@@ -82,18 +110,30 @@ mod tests {
     use runstore_core::{NewRun, RunId, Store, TaskDraft, TaskPlan};
     use tokio::sync::oneshot;
 
+    use crate::statement::value;
     use crate::{SqliteOptions, SqliteStore};
 
     use super::*;
 
     #[test]
-    fn what_was_there_at_the_last_try_does_not_count_unless_the_log_began_anew() {
+    fn a_try_comes_when_the_log_has_grown_and_lets_readers_wait_only_for_few_pages() {
         let mut log = Log::default();
-        assert_eq!(log.grown_to(1_200), 1_200);
-        log.pages_at_try = 1_200;
-        assert_eq!(log.grown_to(1_203), 3);
-        assert_eq!(log.grown_to(4), 4);
-        assert_eq!(log.grown_to(1_300), 1_300);
+        assert_eq!(log.due(999, || true), None);
+        assert_eq!(log.due(1_000, || true), Some(Try::WithoutReaders));
+        assert_eq!(log.due(3_999, || false), None);
+        assert_eq!(log.due(4_000, || false), Some(Try::BesideReaders));
+        // All but two of the pages were moved, and somebody read them.
+        log.pages_at_try = 4_000;
+        log.moved = 3_998;
+        assert_eq!(log.due(4_099, || true), None);
+        assert_eq!(log.due(4_100, || true), Some(Try::WithoutReaders));
+        // A read of long ago let none be moved.
+        log.moved = 0;
+        assert_eq!(log.due(4_100, || true), Some(Try::BesideReaders));
+        // It began anew.
+        assert_eq!(log.due(10, || true), None);
+        assert_eq!(log.due(999, || true), None);
+        assert_eq!(log.due(1_000, || true), Some(Try::WithoutReaders));
     }
 
     const MEGABYTE: usize = 1_000_000;
@@ -113,31 +153,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_begins_anew_once_nobody_reads_and_is_moved_beside_who_reads_for_long() {
+    async fn the_log_keeps_what_a_read_may_need_and_begins_anew_when_it_is_over() {
         let folder = tempfile::tempdir().unwrap();
         let [path, log] = ["runs.db", "runs.db-wal"].map(|name| folder.path().join(name));
         let store = SqliteStore::open(SqliteOptions::new(&path)).await.unwrap();
         let run = store.create_run(NewRun::new("g", "/r")).await.unwrap();
+        write(&store, run.id, 1).await;
 
         let (begun, has_begun) = oneshot::channel();
         let (release, released) = oneshot::channel::<()>();
-        let read = store.readers().by_transaction(move |_| {
+        let read = store.readers().by_transaction(move |connection| {
+            let count = || value::<i64>(connection, "tasks", query("SELECT count(*) FROM tasks"));
+            let before = count()?;
             let _ = begun.send(());
             let _ = released.blocking_recv();
-            Ok(())
+            Ok((before, count()?))
         });
         let beside = async {
             has_begun.await.unwrap();
-            write(&store, run.id, 8).await;
-            assert!(bytes(&path) < MEGABYTE, "nothing was moved");
-            write(&store, run.id, 12).await;
-            assert!(bytes(&path) > 16 * MEGABYTE, "as good as all was moved");
+            write(&store, run.id, 20).await;
+            assert!(bytes(&path) < 2 * MEGABYTE, "nothing of it was moved");
             release.send(()).unwrap();
         };
         let (read, ()) = tokio::join!(read, beside);
-        read.unwrap();
+        assert_eq!(read.unwrap(), (Some(1), Some(1)));
 
-        write(&store, run.id, 5).await;
+        // One moves what there is beside whoever would read, and one the rest.
+        write(&store, run.id, 1).await;
+        assert!(bytes(&path) > 20 * MEGABYTE);
+        write(&store, run.id, 1).await;
         let longest = bytes(&log);
         write(&store, run.id, 25).await;
         assert_eq!(bytes(&log), longest, "it began anew, five times at least");
