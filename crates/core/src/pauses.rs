@@ -14,7 +14,8 @@ const READING_BETWEEN_PAUSES_AT_MOST: Duration = Duration::from_millis(20);
 /// How long after a pause was due nobody can have read all the time.
 const IDLE: Duration = Duration::from_millis(1);
 
-/// The pauses of a thread that reads for long, one read after the other, for backends whose readers share the machine with a writer.
+/// The pauses of a thread that reads for long, one read after the other, for backends whose readers share the
+/// machine with a writer.
 ///
 /// What is read is in memory as a rule, so that all the thread does is to compute. Linux leaves such a thread its
 /// processor for a slice of some milliseconds, also where the writer, or a thread of the kernel that completes its

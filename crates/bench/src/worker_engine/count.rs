@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use runstore_core::{
-    AttemptStatus, ListAttempts, ListEvents, ListTasks, PageRequest, RunId, Task, TaskId,
+    AttemptStatus, ListAttempts, ListEvents, ListTasks, Page, PageRequest, RunId, Task, TaskId,
     TaskStatus,
 };
 
@@ -59,25 +59,23 @@ impl Count {
                 && task.implementation_summary.as_ref() == Some(&world.text)
         };
         let mut completed = HashSet::new();
-        let mut page = PageRequest::first(PAGE);
-        loop {
-            let list = ListTasks::new(run_id).with_page(page);
-            let found = world.store().list_tasks(list).await?;
-            for task in found.items {
-                if is_reported(&task) {
-                    self.completed += 1;
-                    completed.insert(task.id);
-                } else if task.status == TaskStatus::Pending && task.attempt_count == 0 {
-                    self.pending += 1;
-                } else {
-                    self.others += 1;
-                }
+        let read = |page| {
+            world
+                .store()
+                .list_tasks(ListTasks::new(run_id).with_page(page))
+        };
+        for_each(read, |task| {
+            if is_reported(&task) {
+                self.completed += 1;
+                completed.insert(task.id);
+            } else if task.status == TaskStatus::Pending && task.attempt_count == 0 {
+                self.pending += 1;
+            } else {
+                self.others += 1;
             }
-            match found.next {
-                Some(next) => page = PageRequest::first(PAGE).after(next),
-                None => return Ok(completed),
-            }
-        }
+        })
+        .await?;
+        Ok(completed)
     }
 
     /// Counts the attempts of a run at these tasks.
@@ -87,39 +85,49 @@ impl Count {
         run_id: RunId,
         mut tasks: HashSet<TaskId>,
     ) -> Result<()> {
-        let mut page = PageRequest::first(PAGE);
-        loop {
-            let list = ListAttempts::new(run_id).with_page(page);
-            let found = world.store().list_attempts(list).await?;
-            for attempt in found.items {
-                match attempt.status == AttemptStatus::Completed && tasks.remove(&attempt.task_id) {
-                    true => self.attempted += 1,
-                    false => self.others += 1,
-                }
+        let read = |page| {
+            world
+                .store()
+                .list_attempts(ListAttempts::new(run_id).with_page(page))
+        };
+        for_each(read, |attempt| {
+            match attempt.status == AttemptStatus::Completed && tasks.remove(&attempt.task_id) {
+                true => self.attempted += 1,
+                false => self.others += 1,
             }
-            match found.next {
-                Some(next) => page = PageRequest::first(PAGE).after(next),
-                None => return Ok(()),
-            }
-        }
+        })
+        .await
     }
 
     /// Counts the events of a run that callers wrote.
     async fn add_events(&mut self, world: &World, run_id: RunId) -> Result<()> {
         let of_callers = claims::event(world);
-        let mut page = PageRequest::first(PAGE);
-        loop {
-            let list = ListEvents::new(run_id).with_page(page);
-            let found = world.store().list_events(list).await?;
-            for event in found.items {
-                if (&event.source, &event.payload) == (&of_callers.source, &of_callers.payload) {
-                    self.events += 1;
-                }
+        let read = |page| {
+            world
+                .store()
+                .list_events(ListEvents::new(run_id).with_page(page))
+        };
+        for_each(read, |event| {
+            if (&event.source, &event.payload) == (&of_callers.source, &of_callers.payload) {
+                self.events += 1;
             }
-            match found.next {
-                Some(next) => page = PageRequest::first(PAGE).after(next),
-                None => return Ok(()),
-            }
+        })
+        .await
+    }
+}
+
+/// Reads a list to its end, page by page.
+async fn for_each<T, F>(read: impl Fn(PageRequest) -> F, mut each: impl FnMut(T)) -> Result<()>
+where
+    F: Future<Output = runstore_core::Result<Page<T>>>,
+{
+    let mut page = PageRequest::first(PAGE);
+    loop {
+        let found = read(page).await?;
+        found.items.into_iter().for_each(&mut each);
+        match found.next {
+            Some(next) => page = PageRequest::first(PAGE).after(next),
+            None => return Ok(()),
         }
     }
 }
