@@ -116,7 +116,7 @@ fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> 
         without_summary
     };
     for chunk in changed.chunks(ROWS_A_STATEMENT) {
-        let mut bind = |mut row: Row<'_>, (before, task): &TaskChange| {
+        let statement = update_tasks(columns, chunk, |mut row, (before, task)| {
             let scheduled = write.schedule(task, before.unmet);
             row.push_bind(task.id.as_uuid())
                 .push_bind(task.status.as_str())
@@ -131,8 +131,7 @@ fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> 
             if summaries {
                 row.push_bind(task.implementation_summary.as_deref());
             }
-        };
-        let statement = update_tasks(columns, chunk, &mut bind);
+        });
         run_built(write.connection, Task::TABLE, statement)?;
     }
     let concerning = changed
@@ -143,11 +142,11 @@ fn save_rows(write: &mut Write<'_>, changed: &[TaskChange], summaries: bool) -> 
 }
 
 /// The statement that sets columns of tasks; what is bound for each is its id and then the columns.
-fn update_tasks<T>(
+fn update_tasks<'v, T>(
     columns: &[&str],
-    tasks: &[T],
-    mut bind: impl FnMut(Row<'_>, &T),
-) -> QueryBuilder {
+    tasks: &'v [T],
+    mut bind: impl FnMut(Row<'_, 'v>, &'v T),
+) -> QueryBuilder<'v> {
     // Of one, SQLite need not make a table of the values first.
     let (value, one) = match tasks {
         [task] => (" = ?", Some(task)),

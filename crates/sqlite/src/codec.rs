@@ -1,7 +1,6 @@
 //! Rows to records and back.
 
-use std::cell::{Cell, RefCell};
-use std::ptr;
+use std::cell::Cell;
 
 use runstore_core::rules::retry::Created;
 use runstore_core::{
@@ -19,7 +18,7 @@ macro_rules! task_columns {
         concat!(
             $crate::codec::task_columns!(short),
             ", implementation_summary, title, objective, acceptance_criteria, verification_steps, ",
-            "allowed_paths, depends_on"
+            "allowed_paths, depends_on, unmet"
         )
     };
     // As a record whose long texts are left out: for changes that neither write nor return them.
@@ -28,12 +27,12 @@ macro_rules! task_columns {
             $crate::codec::task_columns!(short),
             ", NULL AS implementation_summary, '' AS title, '' AS objective, ",
             "'[]' AS acceptance_criteria, '[]' AS verification_steps, '[]' AS allowed_paths, ",
-            "x'' AS depends_on"
+            "x'' AS depends_on, unmet"
         )
     };
     (short) => {
         "id, run_id, position, status, attempt_count, updated_at, created_at, blocker_signature, \
-         priority, unmet, not_before, delayed_until, lease_expires_at, max_attempts, worker"
+         priority, not_before, delayed_until, lease_expires_at, max_attempts, worker"
     };
 }
 pub(crate) use task_columns;
@@ -42,8 +41,8 @@ pub(crate) use task_columns;
 macro_rules! select {
     (Run, $($rest:expr),+) => {
         concat!(
-            "SELECT seq, id, status, cycle_count, replan_count, current_task_id, created_at, updated_at, ",
-            "summary, goal, repo_path FROM runs ", $($rest),+
+            "SELECT id, status, cycle_count, replan_count, current_task_id, created_at, updated_at, ",
+            "summary, goal, repo_path, seq FROM runs ", $($rest),+
         )
     };
     (AgentState, $($rest:expr),+) => {
@@ -63,25 +62,25 @@ macro_rules! select {
     };
     (TaskAttempt, $($rest:expr),+) => {
         concat!(
-            "SELECT key & 0xffffffff AS seq, id, run_id, task_id, attempt_number, status, created_at, blocker_signature, ",
-            "summary, result FROM attempts ", $($rest),+
+            "SELECT id, run_id, task_id, attempt_number, status, created_at, blocker_signature, summary, result, ",
+            "key & 0xffffffff AS seq FROM attempts ", $($rest),+
         )
     };
     (Artifact, $($rest:expr),+) => {
         concat!(
-            "SELECT key & 0xffffffff AS seq, id, run_id, role, created_at, kind, path, metadata FROM artifacts ",
+            "SELECT id, run_id, role, created_at, kind, path, metadata, key & 0xffffffff AS seq FROM artifacts ",
             $($rest),+
         )
     };
     (Approval, $($rest:expr),+) => {
         concat!(
-            "SELECT key & 0xffffffff AS seq, id, run_id, source, verdict, created_at, rationale, payload FROM approvals ",
+            "SELECT id, run_id, source, verdict, created_at, rationale, payload, key & 0xffffffff AS seq FROM approvals ",
             $($rest),+
         )
     };
     (Checkpoint, $($rest:expr),+) => {
         concat!(
-            "SELECT key & 0xffffffff AS seq, id, run_id, status, created_at, payload FROM checkpoints ", $($rest),+
+            "SELECT id, run_id, status, created_at, payload, key & 0xffffffff AS seq FROM checkpoints ", $($rest),+
         )
     };
 }
@@ -94,6 +93,7 @@ pub(crate) trait Record: Sized + Send {
     /// The column that the records of a list are numbered by (clause G6).
     const NUMBER: &'static str;
 
+    /// Makes it of the first columns of a row.
     fn from_row(row: &Columns<'_>) -> Result<Self>;
 }
 
@@ -103,46 +103,21 @@ pub(crate) trait Named: Record + Created {
     const BY_ID: &'static str;
 }
 
-/// A row of a table.
+/// A row of a table. Its values are read in the order of the statement's columns, from the first on: SQLite knows them
+/// by their place, and to look for a name costs more than the value. So a statement selects what a record reads, in
+/// the order in which it reads it; a build with debug assertions looks at the names.
 pub(crate) struct Columns<'r> {
     table: &'static str,
-    number: &'static str,
     row: &'r Row<'r>,
-    layout: &'r Layout,
     /// How many values were read of the row.
     read: Cell<usize>,
 }
 
-/// In which places of a statement the values are that are read of its rows, in the order of their reading. SQLite
-/// knows columns by their place alone, and a look for a name in each row costs more than the value.
-#[derive(Debug, Default)]
-pub(crate) struct Layout {
-    places: RefCell<Vec<(&'static str, usize)>>,
-}
-
-impl Layout {
-    /// Where a column was found when the row before was read.
-    fn place(&self, turn: usize, column: &'static str) -> Option<usize> {
-        let places = self.places.borrow();
-        let (known, place) = places.get(turn)?;
-        // Mostly the same text in the same memory, which tells without a look at it.
-        (ptr::eq(*known, column) || *known == column).then_some(*place)
-    }
-
-    fn learn(&self, turn: usize, column: &'static str, place: usize) {
-        let mut places = self.places.borrow_mut();
-        places.truncate(turn);
-        places.push((column, place));
-    }
-}
-
 impl<'r> Columns<'r> {
-    pub(crate) fn of<T: Record>(row: &'r Row<'r>, layout: &'r Layout) -> Self {
+    pub(crate) fn of<T: Record>(row: &'r Row<'r>) -> Self {
         Self {
             table: T::TABLE,
-            number: T::NUMBER,
             row,
-            layout,
             read: Cell::new(0),
         }
     }
@@ -152,9 +127,18 @@ impl<'r> Columns<'r> {
         value.map_err(|error| self.corrupt(column, "is not of its type", error))
     }
 
-    /// The number of the record in the list that it is of.
-    pub(crate) fn number(&self) -> Result<u64> {
-        self.get(self.number)
+    /// The number of the record in the list that it is of, whose place is looked for in the first row.
+    pub(crate) fn number<T: Record>(&self, place: &mut Option<usize>) -> Result<u64> {
+        let at = match *place {
+            Some(at) => at,
+            None => {
+                let found = self.row.as_ref().column_index(T::NUMBER);
+                let found = found.map_err(|error| self.unreadable(T::NUMBER, error))?;
+                *place.insert(found)
+            }
+        };
+        self.read.set(at);
+        self.get(T::NUMBER)
     }
 
     fn text(&self, column: &'static str) -> Result<&str> {
@@ -168,16 +152,8 @@ impl<'r> Columns<'r> {
     }
 
     fn value(&self, column: &'static str) -> Result<ValueRef<'_>> {
-        let turn = self.read.replace(self.read.get() + 1);
-        let place = match self.layout.place(turn, column) {
-            Some(place) => place,
-            None => {
-                let place = self.row.as_ref().column_index(column);
-                let place = place.map_err(|error| self.unreadable(column, error))?;
-                self.layout.learn(turn, column, place);
-                place
-            }
-        };
+        let place = self.read.replace(self.read.get() + 1);
+        debug_assert_eq!(self.row.as_ref().column_name(place), Ok(column));
         let value = self.row.get_ref(place);
         value.map_err(|error| self.unreadable(column, error))
     }
@@ -275,15 +251,15 @@ impl Record for Run {
     fn from_row(row: &Columns<'_>) -> Result<Self> {
         Ok(Self {
             id: row.id("id")?,
-            goal: row.get("goal")?,
-            repo_path: row.get("repo_path")?,
             status: row.word("status")?,
-            summary: row.get("summary")?,
             cycle_count: row.count("cycle_count")?,
             replan_count: row.count("replan_count")?,
             current_task_id: row.optional_id("current_task_id")?,
             created_at: row.time("created_at")?,
             updated_at: row.time("updated_at")?,
+            summary: row.get("summary")?,
+            goal: row.get("goal")?,
+            repo_path: row.get("repo_path")?,
         })
     }
 }
@@ -296,12 +272,12 @@ impl Record for AgentState {
         Ok(Self {
             run_id: row.id("run_id")?,
             role: row.word("role")?,
-            session_id: row.get("session_id")?,
             turns: row.count("turns")?,
             rotation_count: row.count("rotation_count")?,
+            updated_at: row.time("updated_at")?,
+            session_id: row.get("session_id")?,
             last_prompt_path: row.get("last_prompt_path")?,
             last_response_path: row.get("last_response_path")?,
-            updated_at: row.time("updated_at")?,
         })
     }
 }

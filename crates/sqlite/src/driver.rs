@@ -3,62 +3,87 @@
 use std::borrow::Cow;
 
 use runstore_core::Uuid;
-use rusqlite::types::Value;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Rows, params_from_iter};
 
 pub(crate) use rusqlite::Connection;
 
-/// A value as SQLite keeps it.
-pub(crate) trait Bind {
-    fn bound(self) -> Value;
+/// How many values a statement has at most, if it is not one for many rows.
+const VALUES_OF_MOST: usize = 12;
+
+/// How much text a statement for one row adds to its beginning.
+const TEXT_OF_MOST: usize = 256;
+
+/// A value for a place of a statement. It is borrowed where it can be: SQLite makes a copy of its own.
+#[derive(Debug)]
+pub(crate) enum Value<'v> {
+    Null,
+    Integer(i64),
+    Id(Uuid),
+    Text(Cow<'v, str>),
+    Bytes(Vec<u8>),
 }
 
-macro_rules! bind {
-    ($($type:ty: |$value:ident| $bound:expr;)+) => {
-        $(impl Bind for $type {
-            fn bound(self) -> Value {
-                let $value = self;
-                $bound
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Id(id) => ValueRef::Blob(id.as_bytes()),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+macro_rules! values {
+    ($($type:ty: |$value:ident| $made:expr;)+) => {
+        $(impl<'v> From<$type> for Value<'v> {
+            fn from($value: $type) -> Self {
+                $made
             }
         })+
     };
 }
 
-bind! {
-    i64: |number| Value::Integer(number);
-    i32: |number| Value::Integer(number.into());
-    u32: |number| Value::Integer(number.into());
-    &str: |text| Value::Text(text.to_owned());
-    String: |text| Value::Text(text);
-    Vec<u8>: |bytes| Value::Blob(bytes);
-    Uuid: |id| Value::Blob(id.as_bytes().to_vec());
+values! {
+    i64: |number| Self::Integer(number);
+    i32: |number| Self::Integer(number.into());
+    u32: |number| Self::Integer(number.into());
+    &'v str: |text| Self::Text(text.into());
+    String: |text| Self::Text(text.into());
+    Vec<u8>: |bytes| Self::Bytes(bytes);
+    Uuid: |id| Self::Id(id);
 }
 
-impl<T: Bind> Bind for Option<T> {
-    fn bound(self) -> Value {
-        self.map_or(Value::Null, Bind::bound)
+impl<'v, T: Into<Value<'v>>> From<Option<T>> for Value<'v> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, T::into)
     }
 }
 
 /// A statement and the values for its places.
 #[derive(Debug)]
-pub(crate) struct Query {
+pub(crate) struct Query<'v> {
     sql: Cow<'static, str>,
-    values: Vec<Value>,
+    values: Vec<Value<'v>>,
 }
 
 /// A statement without values yet.
-pub(crate) fn query(sql: &'static str) -> Query {
+pub(crate) fn query<'v>(sql: &'static str) -> Query<'v> {
     Query {
         sql: sql.into(),
         values: Vec::new(),
     }
 }
 
-impl Query {
+impl<'v> Query<'v> {
     /// Gives the next place its value.
-    pub(crate) fn bind(mut self, value: impl Bind) -> Self {
-        self.values.push(value.bound());
+    pub(crate) fn bind(mut self, value: impl Into<Value<'v>>) -> Self {
+        if self.values.is_empty() {
+            self.values.reserve(VALUES_OF_MOST);
+        }
+        self.values.push(value.into());
         self
     }
 
@@ -95,16 +120,18 @@ pub(crate) fn run_to_end(connection: &Connection, sql: &str) -> rusqlite::Result
 
 /// A statement that is put together for a number of rows.
 #[derive(Debug)]
-pub(crate) struct QueryBuilder {
+pub(crate) struct QueryBuilder<'v> {
     sql: String,
-    values: Vec<Value>,
+    values: Vec<Value<'v>>,
 }
 
-impl QueryBuilder {
+impl<'v> QueryBuilder<'v> {
     pub(crate) fn new(beginning: &str) -> Self {
+        let mut sql = String::with_capacity(beginning.len() + TEXT_OF_MOST);
+        sql.push_str(beginning);
         Self {
-            sql: beginning.to_owned(),
-            values: Vec::new(),
+            sql,
+            values: Vec::with_capacity(VALUES_OF_MOST),
         }
     }
 
@@ -114,7 +141,10 @@ impl QueryBuilder {
     }
 
     /// A list of values in brackets, of which the first one was begun by the statement's beginning.
-    pub(crate) fn push_list(&mut self, values: impl IntoIterator<Item = impl Bind>) -> &mut Self {
+    pub(crate) fn push_list(
+        &mut self,
+        values: impl IntoIterator<Item = impl Into<Value<'v>>>,
+    ) -> &mut Self {
         let mut row = Row::begun(self);
         for value in values {
             row.push_bind(value);
@@ -125,20 +155,28 @@ impl QueryBuilder {
     /// The word VALUES and a row for each item.
     pub(crate) fn push_values<T>(
         &mut self,
-        items: impl IntoIterator<Item = T>,
-        mut bind: impl FnMut(Row<'_>, T),
+        items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+        mut bind: impl FnMut(Row<'_, 'v>, T),
     ) -> &mut Self {
         let mut joint = "VALUES (";
+        let items = items.into_iter();
+        let more = items.len().saturating_sub(1);
         for item in items {
+            let (text, values) = (self.sql.len(), self.values.len());
             self.push(joint);
             bind(Row::begun(self), item);
+            if joint != "), (" {
+                // The others have as many values, and as much text.
+                self.sql.reserve(more * (self.sql.len() - text));
+                self.values.reserve(more * (self.values.len() - values));
+            }
             joint = "), (";
         }
         self.push(")")
     }
 
     /// Binds the values of one row to places that the statement has already, by their numbers.
-    pub(crate) fn bind_numbered(&mut self, bind: impl FnOnce(Row<'_>)) -> &mut Self {
+    pub(crate) fn bind_numbered(&mut self, bind: impl FnOnce(Row<'_, 'v>)) -> &mut Self {
         bind(Row {
             statement: self,
             joint: Joint::Numbered,
@@ -146,7 +184,7 @@ impl QueryBuilder {
         self
     }
 
-    pub(crate) fn build(self) -> Query {
+    pub(crate) fn build(self) -> Query<'v> {
         Query {
             sql: self.sql.into(),
             values: self.values,
@@ -155,8 +193,8 @@ impl QueryBuilder {
 }
 
 /// A row of a statement under way.
-pub(crate) struct Row<'q> {
-    statement: &'q mut QueryBuilder,
+pub(crate) struct Row<'q, 'v> {
+    statement: &'q mut QueryBuilder<'v>,
     joint: Joint,
 }
 
@@ -168,15 +206,15 @@ enum Joint {
     Numbered,
 }
 
-impl<'q> Row<'q> {
-    fn begun(statement: &'q mut QueryBuilder) -> Self {
+impl<'q, 'v> Row<'q, 'v> {
+    fn begun(statement: &'q mut QueryBuilder<'v>) -> Self {
         Self {
             statement,
             joint: Joint::First,
         }
     }
 
-    pub(crate) fn push_bind(&mut self, value: impl Bind) -> &mut Self {
+    pub(crate) fn push_bind(&mut self, value: impl Into<Value<'v>>) -> &mut Self {
         match self.joint {
             Joint::First => self.statement.sql.push('?'),
             Joint::Next => self.statement.sql.push_str(", ?"),
@@ -185,7 +223,7 @@ impl<'q> Row<'q> {
         if matches!(self.joint, Joint::First) {
             self.joint = Joint::Next;
         }
-        self.statement.values.push(value.bound());
+        self.statement.values.push(value.into());
         self
     }
 }

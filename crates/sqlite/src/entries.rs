@@ -17,13 +17,13 @@ pub(crate) trait Entry: Named {
     fn run_id(&self) -> RunId;
 
     /// The statement that adds it and gives its number, or no row if there is no such run.
-    fn insert(&self) -> Query;
+    fn insert(&self) -> Query<'_>;
 
     /// The beginning of a statement that adds many; the key of each and what [`bind_to`](Self::bind_to) gives follow.
     const INSERT_ALL: &'static str;
 
     /// Binds the columns of its row, without its key.
-    fn bind_to(&self, row: &mut Row<'_>);
+    fn bind_to<'v>(&'v self, row: &mut Row<'_, 'v>);
 
     /// The entry under the number that it was given.
     fn numbered(self, _seq: u64) -> Self {
@@ -54,7 +54,7 @@ macro_rules! entry {
                 self.run_id
             }
 
-            fn insert(&self) -> Query {
+            fn insert(&self) -> Query<'_> {
                 let $entry = self;
                 let insert = query(concat!(
                     "INSERT INTO ", $table, " (key, run_id, ", $columns,
@@ -67,7 +67,7 @@ macro_rules! entry {
             const INSERT_ALL: &'static str =
                 concat!("INSERT INTO ", $table, " (key, run_id, ", $columns, ") ");
 
-            fn bind_to(&self, row: &mut Row<'_>) {
+            fn bind_to<'v>(&'v self, row: &mut Row<'_, 'v>) {
                 let $entry = self;
                 row.push_bind(self.run_id.as_uuid())$(.push_bind($value))+;
             }
@@ -123,10 +123,10 @@ impl Record for TaskAttempt {
             task_id: row.id("task_id")?,
             attempt_number: row.count("attempt_number")?,
             status: row.word("status")?,
-            summary: row.get("summary")?,
-            blocker_signature: row.get("blocker_signature")?,
-            result: row.json("result")?,
             created_at: row.time("created_at")?,
+            blocker_signature: row.get("blocker_signature")?,
+            summary: row.get("summary")?,
+            result: row.json("result")?,
         })
     }
 }
@@ -156,9 +156,9 @@ impl Record for Artifact {
             id: row.id("id")?,
             run_id: row.id("run_id")?,
             role: row.get::<Option<String>>("role")?.map(AgentRole::from),
+            created_at: row.time("created_at")?,
             kind: row.get("kind")?,
             path: row.get("path")?,
-            created_at: row.time("created_at")?,
             metadata: row.json("metadata")?,
         })
     }
@@ -188,9 +188,9 @@ impl Record for Approval {
             run_id: row.id("run_id")?,
             source: row.word("source")?,
             verdict: row.word("verdict")?,
+            created_at: row.time("created_at")?,
             rationale: row.get("rationale")?,
             payload: row.json("payload")?,
-            created_at: row.time("created_at")?,
         })
     }
 }
@@ -218,8 +218,8 @@ impl Record for Checkpoint {
             id: row.id("id")?,
             run_id: row.id("run_id")?,
             status: row.word("status")?,
-            payload: row.json("payload")?,
             created_at: row.time("created_at")?,
+            payload: row.json("payload")?,
         })
     }
 }

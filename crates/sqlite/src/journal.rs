@@ -210,7 +210,7 @@ macro_rules! listing {
     };
 }
 
-fn of_run(sql: &'static str, keys: Keys, request: PageRequest) -> Query {
+fn of_run(sql: &'static str, keys: Keys, request: PageRequest) -> Query<'static> {
     let after = request.after.map_or(0, Cursor::number);
     query(sql)
         .bind(keys.up_to(after))

@@ -77,7 +77,7 @@ macro_rules! outlook {
     };
 }
 
-fn in_scope(sql: &'static str, scope: Option<RunId>) -> Query {
+fn in_scope(sql: &'static str, scope: Option<RunId>) -> Query<'static> {
     query(sql).bind(scope.map(|run_id| run_id.as_uuid()))
 }
 

@@ -4,7 +4,7 @@ use runstore_core::{Cursor, Page, PageRequest, Result, Uuid};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
 
-use crate::codec::{Columns, Layout, Named, Record};
+use crate::codec::{Columns, Named, Record};
 use crate::driver::{Connection, Query, QueryBuilder, query};
 use crate::error::engine;
 
@@ -12,25 +12,24 @@ use crate::error::engine;
 /// the connection keeps prepared.
 pub(crate) const ROWS_A_STATEMENT: usize = 64;
 
-fn decode<T: Record>(row: &Row<'_>, layout: &Layout) -> Result<T> {
-    T::from_row(&Columns::of::<T>(row, layout))
+fn decode<T: Record>(row: &Row<'_>) -> Result<T> {
+    T::from_row(&Columns::of::<T>(row))
 }
 
 /// Reads what the rows of a statement are made into. `what` is the table, for an error.
 fn read<T>(
     connection: &Connection,
     what: &str,
-    query: Query,
-    mut make: impl FnMut(&Row<'_>, &Layout) -> Result<T>,
+    query: Query<'_>,
+    mut make: impl FnMut(&Row<'_>) -> Result<T>,
     most: usize,
 ) -> Result<Vec<T>> {
     let read = query.with_rows(connection, |rows| {
-        let layout = Layout::default();
         let mut made = Vec::new();
         while made.len() < most
             && let Some(row) = rows.next()?
         {
-            made.push(make(row, &layout).map_err(Failed::Row)?);
+            made.push(make(row).map_err(Failed::Row)?);
         }
         Ok(made)
     });
@@ -53,7 +52,7 @@ impl From<rusqlite::Error> for Failed {
 }
 
 /// Finds the record that the statement names, if there is one.
-pub(crate) fn find<T: Record>(connection: &Connection, query: Query) -> Result<Option<T>> {
+pub(crate) fn find<T: Record>(connection: &Connection, query: Query<'_>) -> Result<Option<T>> {
     Ok(read(connection, T::TABLE, query, decode, 1)?.pop())
 }
 
@@ -66,7 +65,7 @@ pub(crate) fn find_by_id<T: Named>(
 }
 
 /// Lists the records that the statement gives, in its order.
-pub(crate) fn list<T: Record>(connection: &Connection, query: Query) -> Result<Vec<T>> {
+pub(crate) fn list<T: Record>(connection: &Connection, query: Query<'_>) -> Result<Vec<T>> {
     read(connection, T::TABLE, query, decode, usize::MAX)
 }
 
@@ -86,7 +85,10 @@ pub(crate) fn list_by_ids<T: Record>(
 }
 
 /// Lists the last records, oldest first, by a statement that gives the newest first.
-pub(crate) fn list_last<T: Record>(connection: &Connection, newest_first: Query) -> Result<Vec<T>> {
+pub(crate) fn list_last<T: Record>(
+    connection: &Connection,
+    newest_first: Query<'_>,
+) -> Result<Vec<T>> {
     let mut records = list(connection, newest_first)?;
     records.reverse();
     Ok(records)
@@ -95,13 +97,13 @@ pub(crate) fn list_last<T: Record>(connection: &Connection, newest_first: Query)
 /// Makes a page of the records that the statement gives.
 pub(crate) fn page<T: Record>(
     connection: &Connection,
-    query: Query,
+    query: Query<'_>,
     request: PageRequest,
 ) -> Result<Page<T>> {
-    let number_layout = Layout::default();
-    let numbered = |row: &Row<'_>, layout: &Layout| {
-        let number = Columns::of::<T>(row, &number_layout).number()?;
-        Ok((number, decode(row, layout)?))
+    let mut place = None;
+    let numbered = |row: &Row<'_>| {
+        let number = Columns::of::<T>(row).number::<T>(&mut place)?;
+        Ok((number, decode(row)?))
     };
     let records = read(connection, T::TABLE, query, numbered, usize::MAX)?;
     Ok(Page::from_numbered(records, request))
@@ -111,14 +113,14 @@ pub(crate) fn page<T: Record>(
 pub(crate) fn value<T: FromSql>(
     connection: &Connection,
     what: &str,
-    query: Query,
+    query: Query<'_>,
 ) -> Result<Option<T>> {
-    let first = |row: &Row<'_>, _: &Layout| row.get(0).map_err(|error| engine(what, error));
+    let first = |row: &Row<'_>| row.get(0).map_err(|error| engine(what, error));
     Ok(read(connection, what, query, first, 1)?.pop())
 }
 
 /// Changes rows and says how many. `what` is the table, for an error.
-pub(crate) fn change(connection: &Connection, what: &str, query: Query) -> Result<usize> {
+pub(crate) fn change(connection: &Connection, what: &str, query: Query<'_>) -> Result<usize> {
     query
         .execute(connection)
         .map_err(|error| engine(what, error))
@@ -128,7 +130,7 @@ pub(crate) fn change(connection: &Connection, what: &str, query: Query) -> Resul
 pub(crate) fn run_built(
     connection: &Connection,
     what: &str,
-    statement: QueryBuilder,
+    statement: QueryBuilder<'_>,
 ) -> Result<()> {
     change(connection, what, statement.build()).map(|_| ())
 }

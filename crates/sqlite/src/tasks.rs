@@ -43,13 +43,13 @@ macro_rules! in_status {
 }
 
 /// The statement for the first tasks of a run that are in this state, after a position.
-fn in_status(run_id: RunId, status: TaskStatus, after: i64, rows: i64) -> Query {
+fn in_status(run_id: RunId, status: TaskStatus, after: i64, rows: i64) -> Query<'static> {
     let sql = in_status!(status,);
     query(sql).bind(run_id.as_uuid()).bind(after).bind(rows)
 }
 
 /// The statement for all tasks of a run that are in this state, to change them and not to return them.
-pub(crate) fn in_status_without_texts(run_id: RunId, status: TaskStatus) -> Query {
+pub(crate) fn in_status_without_texts(run_id: RunId, status: TaskStatus) -> Query<'static> {
     let sql = in_status!(status, without texts);
     query(sql).bind(run_id.as_uuid()).bind(0_i64).bind(-1_i64)
 }
