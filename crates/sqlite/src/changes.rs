@@ -152,7 +152,7 @@ fn update_tasks<'v, T>(
         [task] => (" = ?", Some(task)),
         _ => (" = changed.column", None),
     };
-    let mut statement = QueryBuilder::new("UPDATE tasks SET ");
+    let mut statement = QueryBuilder::new("UPDATE OR FAIL tasks SET ");
     for (place, column) in (2..).zip(columns) {
         let joint = if place > 2 { ", " } else { "" };
         statement.push(joint).push(column);

@@ -65,7 +65,7 @@ macro_rules! entry {
             }
 
             const INSERT_ALL: &'static str =
-                concat!("INSERT INTO ", $table, " (key, run_id, ", $columns, ") ");
+                concat!("INSERT OR FAIL INTO ", $table, " (key, run_id, ", $columns, ") ");
 
             fn bind_to<'v>(&'v self, row: &mut Row<'_, 'v>) {
                 let $entry = self;

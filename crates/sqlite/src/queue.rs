@@ -54,7 +54,7 @@ macro_rules! first_ready {
 macro_rules! take_up {
     ($scope:literal, $of_run:literal, $_order:literal) => {
         concat!(
-            "UPDATE tasks INDEXED BY tasks_due",
+            "UPDATE OR FAIL tasks INDEXED BY tasks_due",
             $scope,
             " SET place = 1 WHERE ",
             $of_run,

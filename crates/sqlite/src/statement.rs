@@ -10,6 +10,9 @@ use crate::error::engine;
 
 /// How many rows one statement reads by their ids, or writes. Each number of them is a statement of its own, which
 /// the connection keeps prepared.
+///
+/// A statement that writes many says `OR FAIL`: one that fails gives up its batch, so SQLite need not keep a copy of
+/// each page to take back the rows before (<https://www.sqlite.org/tempfiles.html#statement_journal_files>).
 pub(crate) const ROWS_A_STATEMENT: usize = 64;
 
 fn decode<T: Record>(row: &Row<'_>) -> Result<T> {
