@@ -168,15 +168,15 @@ impl<J> fmt::Debug for WriteQueue<J> {
 /// `receiver` comes last, so that it is dropped first when `apply` panics: those who wait are told at once, and not
 /// only when `apply` has let go of the engine, which may wait for others.
 fn write<J>(mut apply: impl FnMut(Vec<J>), mut receiver: mpsc::Receiver<J>) {
-    let mut batch = Vec::new();
     while let Some(first) = receiver.blocking_recv() {
+        let mut batch = Vec::with_capacity(MAX_BATCH.min(receiver.len() + 1));
         batch.push(first);
         while batch.len() < MAX_BATCH
             && let Ok(next) = receiver.try_recv()
         {
             batch.push(next);
         }
-        apply(std::mem::take(&mut batch));
+        apply(batch);
     }
 }
 

@@ -166,7 +166,8 @@ pub(crate) fn finish(
 /// Notes of attempts that they came with the reports that ended their claims (clause C5).
 pub(crate) fn mark_ends(connection: &Connection, attempts: &[AttemptId]) -> Result<()> {
     for chunk in attempts.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::new("UPDATE OR FAIL attempts SET ends_claim = 1 WHERE id IN (");
+        let mut statement =
+            QueryBuilder::new("UPDATE OR FAIL attempts SET ends_claim = 1 WHERE id IN (");
         statement.push_list(chunk.iter().map(|id| id.as_uuid()));
         run_built(connection, TaskAttempt::TABLE, statement)?;
     }

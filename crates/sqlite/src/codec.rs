@@ -1,6 +1,7 @@
 //! Rows to records and back.
 
 use std::cell::Cell;
+use std::fmt::Write;
 
 use runstore_core::rules::retry::Created;
 use runstore_core::{
@@ -11,6 +12,9 @@ use rusqlite::types::{FromSql, ValueRef};
 use serde_json::Value;
 
 use crate::error::engine;
+
+/// How many bytes most values take as JSON.
+const JSON_OF_MOST: usize = 512;
 
 /// The columns of a task, and what is kept beside its record.
 macro_rules! task_columns {
@@ -333,6 +337,14 @@ pub(crate) fn integer(number: u64) -> Result<i64> {
         what: format!("{number} is more than SQLite can count"),
         source: Some(Cause::new(error)),
     })
+}
+
+/// A value as JSON, in a text with room for most: one that grows is moved again and again.
+pub(crate) fn json(value: &Value) -> String {
+    let mut text = String::with_capacity(JSON_OF_MOST);
+    // A text takes whatever is written to it.
+    let _ = write!(text, "{value}");
+    text
 }
 
 /// A list of texts as JSON.

@@ -2,7 +2,7 @@
 
 use runstore_core::{AgentRole, Approval, Artifact, Checkpoint, Event, Result, RunId, TaskAttempt};
 
-use crate::codec::{Columns, Named, Record, select};
+use crate::codec::{Columns, Named, Record, json, select};
 use crate::driver::{Query, Row, query};
 use crate::keys::last_number;
 
@@ -105,7 +105,7 @@ entry!(
         entry.source.as_str(),
         entry.kind.as_str(),
         entry.message.as_str(),
-        entry.payload.to_string(),
+        json(&entry.payload),
     ],
     fn numbered(self, seq: u64) -> Self {
         Self { seq, ..self }
@@ -143,7 +143,7 @@ entry!(
         entry.created_at.as_micros(),
         entry.blocker_signature.as_deref(),
         entry.summary.as_str(),
-        entry.result.to_string(),
+        json(&entry.result),
     ]
 );
 
@@ -174,7 +174,7 @@ entry!(
         entry.created_at.as_micros(),
         entry.kind.as_str(),
         entry.path.as_str(),
-        entry.metadata.to_string(),
+        json(&entry.metadata),
     ]
 );
 
@@ -205,7 +205,7 @@ entry!(
         entry.verdict.as_str(),
         entry.created_at.as_micros(),
         entry.rationale.as_str(),
-        entry.payload.to_string(),
+        json(&entry.payload),
     ]
 );
 
@@ -232,6 +232,6 @@ entry!(
         entry.id.as_uuid(),
         entry.status.as_str(),
         entry.created_at.as_micros(),
-        entry.payload.to_string(),
+        json(&entry.payload),
     ]
 );
