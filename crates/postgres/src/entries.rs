@@ -8,6 +8,7 @@ use runstore_core::{
 };
 use sqlx::query;
 
+use crate::add_one::add_one;
 use crate::codec::{Columns, Named, Query, Record, optional_text, select, text};
 use crate::journal;
 use crate::shared::Writing;
@@ -28,8 +29,8 @@ pub(crate) trait Entry: Named + Sync {
     /// added.
     fn add(clock: Option<DateTime<Utc>>, entries: &[(Self, Option<ClaimToken>)]) -> Query;
 
-    /// The same for one entry without a fence, in a statement that needs no function.
-    fn add_one(clock: Option<DateTime<Utc>>, entry: &Self) -> Query;
+    /// The same for one entry, in a statement that needs no function.
+    fn add_one(clock: Option<DateTime<Utc>>, entry: &Self, fence: Option<ClaimToken>) -> Query;
 }
 
 /// A value of every entry, as an array.
@@ -51,52 +52,13 @@ fn fence_numbers<E>(entries: &[(E, Option<ClaimToken>)]) -> Vec<Option<i64>> {
         .collect()
 }
 
-/// Adds one entry, by what was given for it from `$1` on: the clock, what tells the run, and the rest.
-///
-/// A statement sees the store as it was when it began. This one decides two things by that: whether the id is taken,
-/// which the index decides for good, and of which run an attempt's task is, which never changes, and a task goes with its
-/// run's counters. The number is that of the counter once it is locked, as it then is.
-macro_rules! add_one {
-    (
-        $table:literal of $run:literal, $id:literal is $id_value:literal, at $time:literal,
-        $columns:literal: $values:literal
-    ) => {
-        concat!(
-            "WITH turn AS (UPDATE counters c SET last = c.last + 1 WHERE c.run_id = ",
-            $run,
-            " AND c.kind = '",
-            $table,
-            "' AND NOT EXISTS (SELECT 1 FROM ",
-            $table,
-            " stored WHERE stored.",
-            $id,
-            " = ",
-            $id_value,
-            ") RETURNING c.run_id, c.last) INSERT INTO ",
-            $table,
-            " (run_id, seq, ",
-            $time,
-            ", ",
-            $id,
-            ", ",
-            $columns,
-            ") SELECT turn.run_id, turn.last, coalesce($1, clock_timestamp()), ",
-            $id_value,
-            ", ",
-            $values,
-            " FROM turn RETURNING 1::bigint AS request, run_id, seq, ",
-            $time,
-            " AS at"
-        )
-    };
-}
-
 /// Adds how entries of a kind are found and added. What follows the clock in the statements are the values of an
 /// entry, with the fences between; for many entries each is an array.
 macro_rules! entry {
     (
         $record:ident by $id:literal, at $time:ident, $(seq $seq:ident,)?
-        one $one:expr,
+        one into $table:literal of $run:literal, $id_value:literal, $columns:literal: $values:literal
+            $(, fenced by ($fence_task:literal, $fence_number:literal))?;
         many $many:literal,
         |$entry:ident| [$($first:expr),+ $(,)?], $(fenced by $task:ident, $number:ident,)? [$($value:expr),+ $(,)?]
     ) => {
@@ -124,8 +86,21 @@ macro_rules! entry {
                     $(.bind(each(entries, |$entry| $value)))+
             }
 
-            fn add_one(clock: Option<DateTime<Utc>>, $entry: &Self) -> Query {
-                query($one).bind(clock)$(.bind($first))+$(.bind($value))+
+            fn add_one(
+                clock: Option<DateTime<Utc>>,
+                $entry: &Self,
+                fence: Option<ClaimToken>,
+            ) -> Query {
+                let add = |sql| query(sql).bind(clock)$(.bind($first))+$(.bind($value))+;
+                match fence {
+                    $(Some(token) => add(add_one!(
+                        $table of $run, $id is $id_value, at $time, $columns: $values,
+                        fenced by ($fence_task, $fence_number)
+                    ))
+                    .bind(token.task_id.as_uuid())
+                    .bind(i64::from(token.attempt_number)),)?
+                    _ => add(add_one!($table of $run, $id is $id_value, at $time, $columns: $values)),
+                }
             }
         }
     };
@@ -150,10 +125,9 @@ impl Record for Event {
 
 entry!(
     Event by "event_id", at ts, seq seq,
-    one add_one!(
-        "events" of "$2", "event_id" is "$3", at "ts",
-        "source, kind, message, payload": "$4, $5, $6, $7"
-    ),
+    one into "events" of "$2",
+        "$3", "source, kind, message, payload": "$4, $5, $6, $7",
+        fenced by ("$8", "$9");
     many "SELECT * FROM add_events($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     |entry| [entry.run_id.as_uuid()], fenced by fence_tasks, fence_numbers, [
         entry.event_id.map(|id| id.as_uuid()),
@@ -184,11 +158,9 @@ impl Record for TaskAttempt {
 
 entry!(
     TaskAttempt by "id", at created_at,
-    one add_one!(
-        "attempts" of "(SELECT t.run_id FROM tasks t WHERE t.id = $2)", "id" is "$4",
-        at "created_at",
-        "task_id, attempt_number, status, blocker_signature, summary, result": "$2, $3, $5, $6, $7, $8"
-    ),
+    one into "attempts" of "(SELECT t.run_id FROM tasks t WHERE t.id = $2)",
+        "$4", "task_id, attempt_number, status, blocker_signature, summary, result": "$2, $3, $5, $6, $7, $8",
+        fenced by ("$9", "$10");
     many "SELECT * FROM add_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     |entry| [entry.task_id.as_uuid(), i64::from(entry.attempt_number)], fenced by fence_tasks, fence_numbers, [
         entry.id.as_uuid(),
@@ -217,10 +189,9 @@ impl Record for Artifact {
 
 entry!(
     Artifact by "id", at created_at,
-    one add_one!(
-        "artifacts" of "$2", "id" is "$3", at "created_at",
-        "role, kind, path, metadata": "$4, $5, $6, $7"
-    ),
+    one into "artifacts" of "$2",
+        "$3", "role, kind, path, metadata": "$4, $5, $6, $7",
+        fenced by ("$8", "$9");
     many "SELECT * FROM add_artifacts($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     |entry| [entry.run_id.as_uuid()], fenced by fence_tasks, fence_numbers, [
         entry.id.as_uuid(),
@@ -249,10 +220,8 @@ impl Record for Approval {
 
 entry!(
     Approval by "id", at created_at,
-    one add_one!(
-        "approvals" of "$2", "id" is "$3", at "created_at",
-        "source, verdict, rationale, payload": "$4, $5, $6, $7"
-    ),
+    one into "approvals" of "$2",
+        "$3", "source, verdict, rationale, payload": "$4, $5, $6, $7";
     many "SELECT * FROM add_approvals($1, $2, $3, $4, $5, $6, $7)",
     |entry| [entry.run_id.as_uuid()], [
         entry.id.as_uuid(),
@@ -279,10 +248,9 @@ impl Record for Checkpoint {
 
 entry!(
     Checkpoint by "id", at created_at,
-    one add_one!(
-        "checkpoints" of "$2", "id" is "$3", at "created_at",
-        "status, payload": "$4, $5"
-    ),
+    one into "checkpoints" of "$2",
+        "$3", "status, payload": "$4, $5",
+        fenced by ("$6", "$7");
     many "SELECT * FROM add_checkpoints($1, $2, $3, $4, $5, $6, $7)",
     |entry| [entry.run_id.as_uuid()], fenced by fence_tasks, fence_numbers, [
         entry.id.as_uuid(),

@@ -57,6 +57,7 @@
 //! [`Error::Incompatible`]: runstore_core::Error::Incompatible
 //! [`Error::Unavailable`]: runstore_core::Error::Unavailable
 
+mod add_one;
 mod background;
 mod changes;
 mod claims;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
 use runstore_core::{
-    ClaimRequest, Error, EventDraft, EventId, FinishReport, ListEvents, ManualClock, NewEvent,
-    NewRun, RunId, Store, TaskDraft, TaskPlan, TaskStatus, Timestamp,
+    AttemptReport, AttemptStatus, ClaimRequest, CompleteTask, Error, EventDraft, EventId,
+    FinishReport, ListAttempts, ListEvents, ManualClock, NewAttempt, NewEvent, NewRun, RunId,
+    Store, TaskDraft, TaskPlan, TaskStatus, Timestamp,
 };
 use runstore_postgres::PostgresStore;
 use runstore_postgres_testing::Cluster;
@@ -187,6 +188,76 @@ async fn an_event_that_two_processes_add_at_the_same_time_is_added_once() {
     assert_eq!(first.unwrap(), second.unwrap());
     let events = store.recent_events(run_id, 10).await.unwrap();
     assert_eq!(events.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_completion_that_waited_for_a_plan_frees_what_the_plan_made_depend_on_it() {
+    let name = schema();
+    let options = options().with_schema(&name);
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let other = PostgresStore::open(options).await.unwrap();
+    let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+    let append = |store: &PostgresStore, draft| {
+        let (store, plan) = (store.clone(), TaskPlan::new(run_id, [draft]));
+        tokio::spawn(async move { store.append_tasks(plan).await })
+    };
+    let first = append(&store, TaskDraft::new("first", "o")).await;
+    let first = first.unwrap().unwrap().remove(0);
+    let mut holder = PgConnection::connect(&url()).await.unwrap();
+    hold(&mut holder, &name, run_id, "tasks").await;
+    let second = TaskDraft::new("second", "o").with_depends_on([first.id]);
+    let planning = append(&other, second);
+    waited_for_by(&mut holder, 1).await;
+    let completing = tokio::spawn({
+        let (store, complete) = (store.clone(), CompleteTask::new(first.id, "done"));
+        async move { store.complete_task(complete).await }
+    });
+    waited_for_by(&mut holder, 2).await;
+    run(&mut holder, "COMMIT").await;
+    planning.await.unwrap().unwrap();
+    let first = completing.await.unwrap().unwrap();
+    assert_eq!(first.status, TaskStatus::Completed);
+    let claim = store.claim_next_task(ClaimRequest::of_run(run_id)).await;
+    assert_eq!(claim.unwrap().unwrap().task.title, "second");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_waits_while_its_claim_ends_is_refused() {
+    let name = schema();
+    let store = PostgresStore::open(options().with_schema(&name));
+    let store = store.await.unwrap();
+    let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+    for waits_for in ["the counter", "the task"] {
+        let plan = TaskPlan::new(run_id, [TaskDraft::new("t", "o")]);
+        store.append_tasks(plan).await.unwrap();
+        let claim = store.claim_next_task(ClaimRequest::of_run(run_id)).await;
+        let claim = claim.unwrap().unwrap();
+        let mut other = PgConnection::connect(&url()).await.unwrap();
+        let begin = format!("SET search_path = '{name}'; BEGIN");
+        run(&mut other, begin).await;
+        if waits_for == "the counter" {
+            hold(&mut other, &name, run_id, "attempts").await;
+        }
+        let position = claim.task.position;
+        let end = format!(
+            "UPDATE task_states SET status = 'blocked' WHERE run_id = '{run_id}' AND position = {position}"
+        );
+        run(&mut other, end).await;
+        let adding = tokio::spawn({
+            let (store, token) = (store.clone(), claim.token());
+            let report = AttemptReport::new(AttemptStatus::Completed, "done");
+            async move { store.add_attempt(NewAttempt::of_claim(token, report)).await }
+        });
+        waited_for(&mut other).await;
+        run(&mut other, "COMMIT").await;
+        let refused = adding.await.unwrap();
+        assert!(
+            matches!(refused, Err(Error::StaleClaim { .. })),
+            "{waits_for}: {refused:?}"
+        );
+        let attempts = store.list_attempts(ListAttempts::new(run_id)).await;
+        assert_eq!(attempts.unwrap().items, []);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

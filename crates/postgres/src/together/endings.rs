@@ -134,6 +134,21 @@ impl Ending {
     }
 }
 
+/// The statement for one call without a report. A report has entries too, which the function adds.
+fn statement_of_one(call: &Ending, trip: &Trip<'_>) -> Option<Query> {
+    if call.report().is_some() {
+        return None;
+    }
+    let outcome = call.outcome()?;
+    let settle = query(include_str!("../statements/settle_one.sql"))
+        .bind(trip.clock())
+        .bind(call.task_id().as_uuid())
+        .bind(outcome.status.as_str().to_owned())
+        .bind(outcome.summary)
+        .bind(outcome.signature);
+    Some(settle)
+}
+
 /// The statement for a group. What the reports hold is numbered by the reports, from 1.
 fn statement(calls: &[Ending], trip: &Trip<'_>) -> Option<Query> {
     let outcomes: Vec<Outcome> = calls.iter().map(Ending::outcome).collect::<Option<_>>()?;
@@ -232,7 +247,12 @@ impl Together for Ending {
     ) -> BoxFuture<'c, Result<Vec<Option<Task>>>> {
         async move {
             let mut answers = vec![None; calls.len()];
-            let Some(settle) = statement(calls, &trip) else {
+            let one = match calls {
+                // Behind a pooler it would be planned for each call; what a function does stays planned.
+                [call] if trip.keeps_plans() => statement_of_one(call, &trip),
+                _ => None,
+            };
+            let Some(settle) = one.or_else(|| statement(calls, &trip)) else {
                 return Ok(answers);
             };
             let rows: Vec<Row> = trip.run(settle).await?;

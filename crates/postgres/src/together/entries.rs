@@ -33,7 +33,9 @@ impl<N: NewEntry> Together for N {
             let entries: Vec<_> = calls.iter().map(entry).collect();
             let add = match entries.as_slice() {
                 // Behind a pooler it would be planned for each call; what a function does stays planned.
-                [(entry, None)] if trip.keeps_plans() => N::Entry::add_one(trip.clock(), entry),
+                [(entry, fence)] if trip.keeps_plans() => {
+                    N::Entry::add_one(trip.clock(), entry, *fence)
+                }
                 entries => N::Entry::add(trip.clock(), entries),
             };
             let added: Vec<Added> = trip.run(add).await?;
