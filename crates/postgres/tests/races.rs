@@ -58,6 +58,49 @@ async fn a_requeue_leaves_what_a_heartbeat_extends_meanwhile() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_leaves_what_a_heartbeat_extends_meanwhile() {
+    let start = Timestamp::from_micros(1_772_359_200_000_000).unwrap();
+    let (name, clock) = (schema(), Arc::new(ManualClock::new(start)));
+    let options = options_at(&url()).with_schema(&name);
+    let options = options.with_clock(Arc::clone(&clock) as Arc<_>);
+    let store = PostgresStore::open(options).await.unwrap();
+    let run_id = store.create_run(NewRun::new("goal", "")).await.unwrap().id;
+    let append = |title, priority| {
+        let draft = TaskDraft::new(title, "o").with_priority(priority);
+        store.append_tasks(TaskPlan::new(run_id, [draft]))
+    };
+    let request = ClaimRequest::of_run(run_id).with_lease(Duration::from_secs(1));
+    append("leased", 1).await.unwrap();
+    let leased = store.claim_next_task(request.clone()).await;
+    let leased = leased.unwrap().unwrap();
+    clock.advance_micros(2_000_000);
+    // A claim of another task finds that the lease is over: this one can be claimed too from then on.
+    append("other", 2).await.unwrap();
+    let of_run = ClaimRequest::of_run(run_id);
+    let other = store.claim_next_task(of_run.clone()).await;
+    assert_eq!(other.unwrap().unwrap().task.title, "other");
+
+    // Another process's heartbeat, in time, whose commit is a little late.
+    let mut connection = PgConnection::connect(&url()).await.unwrap();
+    let beat = format!(
+        "SET search_path = '{name}'; BEGIN; SELECT heartbeat('2026-03-01 10:00:00.5+00', \
+         ARRAY['{}'::uuid], ARRAY[1::bigint], ARRAY[60000000::bigint])",
+        leased.task.id
+    );
+    run(&mut connection, beat).await;
+    let claiming = tokio::spawn({
+        let store = store.clone();
+        async move { store.claim_next_task(of_run).await }
+    });
+    waited_for(&mut connection).await;
+    run(&mut connection, "COMMIT").await;
+    assert_eq!(claiming.await.unwrap().unwrap(), None);
+    let report = FinishReport::completed("done");
+    let task = store.finish_task(leased.token(), report).await.unwrap();
+    assert_eq!(task.status, TaskStatus::Completed);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn claims_that_find_used_up_attempts_and_reports_never_wait_for_each_other_in_a_circle() {
     const ROUNDS: u64 = 40;

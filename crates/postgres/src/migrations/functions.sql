@@ -162,7 +162,6 @@ DECLARE
     came_due uuid[];
     claims bigint;
     is_shared boolean;
-    is_odd boolean;
     expires timestamptz;
 BEGIN
     is_shared := share_store() IS NOT NULL;
@@ -183,33 +182,15 @@ BEGIN
                 WHERE s.run_id = run_ids[1] AND s.place = 2 AND s.available_from <= now;
             GET DIAGNOSTICS taken_up = ROW_COUNT;
         END IF;
-        SELECT
-            (s.available_from > now OR s.attempt_count >= coalesce(s.max_attempts, bounds[1])) IS TRUE,
-            t.run_id, t.position, t.id, t.title, t.objective, t.acceptance_criteria, t.verification_steps,
-            t.allowed_paths, t.depends_on, t.created_at
-        INTO
-            is_odd,
-            run_id, "position", id, title, objective, acceptance_criteria, verification_steps,
-            allowed_paths, depends_on, created_at
-        FROM (
-            SELECT s.run_id, s.position, s.available_from, s.max_attempts, s.attempt_count
-            FROM task_states s
+        expires := time_after(now, leases[1]);
+        -- Nobody else claims or settles in the run meanwhile, but a heartbeat may come: then the task is no more what
+        -- it was when it was looked up, and is left.
+        WITH first AS MATERIALIZED (
+            SELECT s.run_id, s.position FROM task_states s
             WHERE s.run_id = run_ids[1] AND s.place = 1
             ORDER BY s.priority DESC, s.position
             LIMIT 1
-            FOR NO KEY UPDATE
-        ) s
-        CROSS JOIN LATERAL (
-            SELECT * FROM tasks t WHERE t.run_id = s.run_id AND t.position = s.position OFFSET 0
-        ) t;
-        IF NOT FOUND THEN
-            RETURN;
-        END IF;
-        IF is_odd THEN
-            RETURN NEXT;
-            RETURN;
-        END IF;
-        expires := time_after(now, leases[1]);
+        )
         UPDATE task_states s SET
             status = 'in_progress',
             attempt_count = s.attempt_count + 1,
@@ -219,15 +200,32 @@ BEGIN
             lease_expires_at = expires,
             worker = workers[1],
             updated_at = now
-        WHERE s.run_id = claim.run_id AND s.position = claim.position
+        FROM tasks t
+        WHERE s.run_id = (SELECT first.run_id FROM first) AND s.position = (SELECT first.position FROM first)
+            AND t.run_id = (SELECT first.run_id FROM first) AND t.position = (SELECT first.position FROM first)
+            -- In brackets, so that the task is looked up by its key and not by its place.
+            AND (
+                s.place = 1
+                AND (s.available_from > now OR s.attempt_count >= coalesce(s.max_attempts, bounds[1])) IS NOT TRUE
+            ) IS TRUE
         RETURNING
-            true, s.status, s.attempt_count, s.priority, s.place, s.unmet, s.max_attempts, s.not_before,
-            s.delayed_until, s.lease_expires_at, s.updated_at, s.worker, s.blocker_signature,
-            s.implementation_summary
+            true, t.run_id, t.position, t.id, t.title, t.objective, t.acceptance_criteria, t.verification_steps,
+            t.allowed_paths, t.depends_on, t.created_at, s.status, s.attempt_count, s.priority, s.place, s.unmet,
+            s.max_attempts, s.not_before, s.delayed_until, s.lease_expires_at, s.updated_at, s.worker,
+            s.blocker_signature, s.implementation_summary
         INTO
-            done, status, attempt_count, priority, place, unmet, max_attempts, not_before,
-            delayed_until, lease_expires_at, updated_at, worker, blocker_signature,
-            implementation_summary;
+            done, run_id, "position", id, title, objective, acceptance_criteria, verification_steps,
+            allowed_paths, depends_on, created_at, status, attempt_count, priority, place, unmet,
+            max_attempts, not_before, delayed_until, lease_expires_at, updated_at, worker,
+            blocker_signature, implementation_summary;
+        IF NOT FOUND THEN
+            PERFORM 1 FROM task_states s WHERE s.run_id = run_ids[1] AND s.place = 1 LIMIT 1;
+            IF FOUND THEN
+                done := false;
+                RETURN NEXT;
+            END IF;
+            RETURN;
+        END IF;
         RETURN NEXT;
         IF expires IS NOT NULL THEN
             PERFORM wake(run_ids[1], 0, expires, false);
