@@ -13,9 +13,10 @@ use runstore_core::{
 
 use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
 use crate::codec::{Record, task_columns};
-use crate::driver::{Connection, QueryBuilder, query};
-use crate::journal::{add_own_events, insert, repeated};
-use crate::statement::{ROWS_A_STATEMENT, change, find, run_built, value};
+use crate::driver::{Connection, query};
+use crate::journal::{add_own_events, insert, insert_ends, keyed, repeated};
+use crate::keys::LastEntries;
+use crate::statement::{change, find, value};
 use crate::write::Write;
 use crate::{queue, runs, tasks};
 
@@ -148,11 +149,15 @@ pub(crate) fn finish(
     }
     let Changed { task, event } = rules::finished(task, report.outcome, now)?;
 
-    let attempt_id = attempt.id;
-    if !attempt_is_stored {
-        insert(connection, attempt)?;
+    if attempt_is_stored {
+        mark_end(connection, attempt.id)?;
+    } else {
+        let mut last = LastEntries::of_runs(connection, &[run_id.as_uuid()])?;
+        insert_ends(
+            connection,
+            &keyed(&mut last, [&attempt], |last| &mut last.attempt)?,
+        )?;
     }
-    mark_ends(connection, &[attempt_id])?;
     for event in events {
         insert(connection, event)?;
     }
@@ -163,15 +168,10 @@ pub(crate) fn finish(
     save(&mut write, before, task)
 }
 
-/// Notes of attempts that they came with the reports that ended their claims (clause C5).
-pub(crate) fn mark_ends(connection: &Connection, attempts: &[AttemptId]) -> Result<()> {
-    for chunk in attempts.chunks(ROWS_A_STATEMENT) {
-        let mut statement =
-            QueryBuilder::new("UPDATE OR FAIL attempts SET ends_claim = 1 WHERE id IN (");
-        statement.push_list(chunk.iter().map(|id| id.as_uuid()));
-        run_built(connection, TaskAttempt::TABLE, statement)?;
-    }
-    Ok(())
+/// Notes of an attempt that was added before that it came with the report that ended its claim too (clause C5).
+fn mark_end(connection: &Connection, attempt_id: AttemptId) -> Result<()> {
+    let mark = query("UPDATE attempts SET ends_claim = 1 WHERE id = ?").bind(attempt_id.as_uuid());
+    change(connection, TaskAttempt::TABLE, mark).map(|_| ())
 }
 
 /// Whether the claim has ended with a report (clause C5).

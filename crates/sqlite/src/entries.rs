@@ -19,7 +19,8 @@ pub(crate) trait Entry: Named {
     /// The statement that adds it and gives its number, or no row if there is no such run.
     fn insert(&self) -> Query<'_>;
 
-    /// The beginning of a statement that adds many; the key of each and what [`bind_to`](Self::bind_to) gives follow.
+    /// The beginning of a statement that adds many, up to the last column; the key of each and what
+    /// [`bind_to`](Self::bind_to) gives follow.
     const INSERT_ALL: &'static str;
 
     /// Binds the columns of its row, without its key.
@@ -65,7 +66,7 @@ macro_rules! entry {
             }
 
             const INSERT_ALL: &'static str =
-                concat!("INSERT OR FAIL INTO ", $table, " (key, run_id, ", $columns, ") ");
+                concat!("INSERT OR FAIL INTO ", $table, " (key, run_id, ", $columns);
 
             fn bind_to<'v>(&'v self, row: &mut Row<'_, 'v>) {
                 let $entry = self;

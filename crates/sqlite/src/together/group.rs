@@ -10,9 +10,8 @@ use runstore_core::{
 use super::Together;
 use super::look::Look;
 use crate::changes::{StoredTask, TaskChange, save_settled};
-use crate::claims::mark_ends;
 use crate::codec::Record;
-use crate::journal::{insert_all, keyed, next};
+use crate::journal::{insert_all, insert_ends, keyed, next};
 use crate::write::Write;
 
 /// What the calls change, in the order in which they take effect: entries before the ends of tasks.
@@ -194,13 +193,10 @@ impl Group {
         let (connection, last) = (write.connection, &mut self.look.last);
         let reported = &mut self.reported;
         let attempts = self.attempts.iter().map(|(attempt, _)| attempt);
-        let attempts = attempts.chain(&reported.attempts);
-        insert_all(
-            connection,
-            &keyed(last, attempts, |last| &mut last.attempt)?,
-        )?;
-        let ends = reported.attempts.iter().map(|attempt| attempt.id);
-        mark_ends(connection, &Vec::from_iter(ends))?;
+        let attempts = keyed(last, attempts, |last| &mut last.attempt)?;
+        insert_all(connection, &attempts)?;
+        let ends = keyed(last, &reported.attempts, |last| &mut last.attempt)?;
+        insert_ends(connection, &ends)?;
         let events = self.events.iter_mut().map(|(event, _)| event);
         let mut events = Vec::from_iter(events.chain(&mut reported.events));
         let mut keys = Vec::with_capacity(events.len());
