@@ -36,7 +36,16 @@ fn main() -> ExitCode {
     on_runtime(measured(turns))
 }
 
-async fn measured(turns: Turns) -> Result<String> {
+async fn measured(mut turns: Turns) -> Result<String> {
+    // The programs make their folders in this one: whoever breaks them off leaves theirs, and this one is removed.
+    let folder = tempfile::Builder::new()
+        .prefix("runstore-peers-")
+        .tempdir_in(&turns.arguments.dir);
+    let folder = folder.map_err(|error| {
+        let what = format!("cannot make a folder in {}", turns.arguments.dir.display());
+        Failure::io(what, error)
+    })?;
+    turns.arguments.dir = folder.path().to_owned();
     let mut reports = Vec::new();
     for round in 1..=turns.arguments.rounds {
         eprintln!("round {round} of {}", turns.arguments.rounds);

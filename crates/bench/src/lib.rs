@@ -15,6 +15,7 @@ mod case;
 mod engine;
 mod error;
 mod measure;
+mod pace;
 mod recorded;
 mod replay;
 mod report;

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinSet;
-use tokio::time::sleep_until;
 
 use crate::measure::disk::measure_fsync;
 use crate::measure::machine;
 use crate::measure::process::Usage;
+use crate::pace::Pace;
 use crate::report::{Percentiles, Report, Round, Row, StepLatency, distribution};
 use crate::{Case, Engine, Failure, Result, Steps, Subject, Workload};
 
@@ -279,10 +279,16 @@ impl Turn {
     /// Lets the workers carry out so many operations, and gives the sum of what was measured of them too.
     async fn operated(&self, operations: u64, begun: Instant) -> Result<(Steps, Duration)> {
         let taken = Arc::new(AtomicU64::new(0));
+        let pace = self
+            .row
+            .case
+            .rate
+            .map(|rate| Pace::start(operations, move |number| begun + due_after(number, rate)));
+        let pace = pace.transpose()?.map(Arc::new);
         let mut workers = JoinSet::new();
         for worker in 0..self.row.case.workers {
             let (subject, taken) = (Arc::clone(&self.subject), Arc::clone(&taken));
-            let rate = self.row.case.rate;
+            let pace = pace.clone();
             workers.spawn(async move {
                 let mut steps = Steps::new()?;
                 let mut measured = Duration::ZERO;
@@ -291,10 +297,10 @@ impl Turn {
                     if number >= operations {
                         return Result::Ok((steps, measured));
                     }
-                    let due = rate.map(|rate| begun + due_after(number, rate));
-                    if let Some(due) = due {
-                        sleep_until(due.into()).await;
-                    }
+                    let due = match &pace {
+                        Some(pace) => Some(pace.next().await),
+                        None => None,
+                    };
                     subject.operate(worker, &mut steps).await?;
                     measured += steps.end_operation(due.map(|due| due.elapsed()));
                 }

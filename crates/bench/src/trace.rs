@@ -90,6 +90,7 @@ pub struct Trace {
     pub(crate) header: Header,
     /// In the order in which they began.
     pub(crate) calls: Vec<RecordedCall>,
+    is_cut_off: bool,
 }
 
 impl Trace {
@@ -117,6 +118,12 @@ impl Trace {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Whether the last line was cut off, as an application that dies may leave it: its call is left out.
+    #[must_use]
+    pub const fn is_cut_off(&self) -> bool {
+        self.is_cut_off
     }
 
     /// Whether there is no call.
@@ -150,23 +157,36 @@ impl Trace {
 /// - `began` and `took`, in microseconds: since the first call began, and how long the store took.
 /// - `outcome`: `{"answer": …}`, `{"error": …}` with the name of the error's kind, or `"dropped"`.
 ///
+/// Lines without anything in them are passed over, and so is the last one if it ends before its call and its line do:
+/// an application that dies leaves such a one.
+///
 /// The lines are read one by one, but all calls are kept in memory: a call's line stands where the call ended, so
 /// that the first call may well be the last line.
 ///
 /// # Errors
 /// [`Failure::Trace`], naming the line, if it is not the line of a trace, or of one that a newer version wrote;
 /// [`Failure::Io`] if there is no reading on.
-pub fn read_trace(trace: impl BufRead) -> Result<Trace> {
+pub fn read_trace(mut trace: impl BufRead) -> Result<Trace> {
     let mut header = None;
     let mut calls = Vec::new();
-    for (number, line) in (1..).zip(trace.split(b'\n')) {
-        let text = line.map_err(|error| {
+    let mut is_cut_off = false;
+    let mut text = Vec::new();
+    for number in 1.. {
+        text.clear();
+        let read = trace.read_until(b'\n', &mut text).map_err(|error| {
             Failure::io(format!("line {number} of the trace cannot be read"), error)
         })?;
+        if read == 0 {
+            break;
+        }
         let off = |what| Failure::Trace { line: number, what };
+        let is_whole = text.ends_with(b"\n");
+        let line = text.trim_ascii();
         match header {
-            None => header = Some(read_header(&text).map_err(off)?),
-            Some(_) => calls.push(read_call(number, &text).map_err(off)?),
+            None => header = Some(read_header(line).map_err(off)?),
+            Some(_) if line.is_empty() => {}
+            Some(_) if !is_whole && is_beginning(line) => is_cut_off = true,
+            Some(_) => calls.push(read_call(number, line).map_err(off)?),
         }
     }
     let what = || "there is none, and the header of the trace should be there".to_owned();
@@ -175,7 +195,11 @@ pub fn read_trace(trace: impl BufRead) -> Result<Trace> {
         what: what(),
     })?;
     calls.sort_by_key(|call| call.number);
-    Ok(Trace { header, calls })
+    Ok(Trace {
+        header,
+        calls,
+        is_cut_off,
+    })
 }
 
 impl Trace {
@@ -243,6 +267,11 @@ fn read_call(line: usize, text: &[u8]) -> Read<RecordedCall> {
         took: duration("took", read.took)?,
         outcome: read.outcome,
     })
+}
+
+/// Whether more of it would make it JSON, and nothing less.
+fn is_beginning(text: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(text).is_err_and(|error| error.is_eof())
 }
 
 fn read_json(text: &[u8]) -> Read<Value> {

@@ -27,7 +27,7 @@ fn the_line_is_named_and_what_is_wrong_with_it() {
     );
     let half = &CALL[..CALL.len() / 2];
     assert_eq!(
-        off(half),
+        off(&format!("{half}\n")),
         "line 3 of the trace: the line is empty or cut off"
     );
     assert_eq!(
@@ -47,6 +47,17 @@ fn the_line_is_named_and_what_is_wrong_with_it() {
         "line 3 of the trace: the call ends before it begins"
     );
     assert!(off(&CALL.replace("0.5", "-1")).starts_with("line 3 of the trace: began is off: "));
+}
+
+#[test]
+fn what_an_application_that_died_left_is_read_up_to_where_it_died() {
+    let read = |lines: &[&str]| read_trace(lines.join("\n").as_bytes()).unwrap();
+    for length in 1..CALL.len() {
+        let trace = read(&[HEADER, CALL, &CALL[..length]]);
+        assert_eq!((trace.len(), trace.is_cut_off()), (1, true), "{length}");
+    }
+    let trace = read(&[HEADER, "", CALL, "", ""]);
+    assert_eq!((trace.len(), trace.is_cut_off()), (1, false));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Where the lines of a trace go.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::trace::{Header, Outcome, VERSION, micros};
 use crate::{Failure, Result};
 
-type Writer = BufWriter<Box<dyn Write + Send>>;
+type Writer = Box<dyn Write + Send>;
 
 /// A trace that is being written.
 pub(super) struct Tape {
@@ -44,7 +44,7 @@ impl Tape {
             moment: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
             state: Mutex::new(State {
-                writer: BufWriter::new(trace),
+                writer: trace,
                 calls: 0,
                 error: None,
             }),
@@ -69,7 +69,6 @@ impl Tape {
         let began = Instant::now();
         Some(Line {
             tape: self,
-            method,
             text,
             input,
             number,
@@ -81,11 +80,8 @@ impl Tape {
 
     pub(super) fn finish(&self) -> Result<u64> {
         self.origin();
-        let mut state = self.state();
+        let state = self.state();
         self.is_over.store(true, Ordering::Relaxed);
-        if state.error.is_none() {
-            state.error = state.writer.flush().err();
-        }
         match &state.error {
             None => Ok(state.calls),
             Some(error) => Err(Failure::io(
@@ -125,20 +121,17 @@ impl Tape {
         if self.is_over.load(Ordering::Relaxed) {
             return;
         }
-        match state.writer.write_all(line) {
+        // At once, for an application that dies is one to look at.
+        match state
+            .writer
+            .write_all(line)
+            .and_then(|()| state.writer.flush())
+        {
             Ok(()) => state.calls += calls,
             Err(error) => {
                 drop(state);
                 self.fail(error);
             }
-        }
-    }
-
-    /// Sends what is buffered on its way.
-    fn flush(&self) {
-        let flushed = self.state().writer.flush();
-        if let Err(error) = flushed {
-            self.fail(error);
         }
     }
 
@@ -162,7 +155,6 @@ impl fmt::Debug for Tape {
 /// A call that is under way. Dropped before its end, it is written down as dropped.
 pub(super) struct Line<'t> {
     tape: &'t Tape,
-    method: &'static str,
     /// The line, as far as it is known.
     text: Vec<u8>,
     /// Where what the call was given stands in it.
@@ -183,10 +175,6 @@ impl Line<'_> {
         };
         let was_refused = matches!(outcome, Outcome::Error("invalid_input"));
         self.write(&outcome, was_refused);
-        if self.method == "close" {
-            // The application may well end with this.
-            self.tape.flush();
-        }
     }
 
     fn write<T: Serialize>(&mut self, outcome: &Outcome<&T, &'static str>, was_refused: bool) {

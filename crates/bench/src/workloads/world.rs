@@ -11,6 +11,9 @@ use crate::{Case, Failure, Result, Workload};
 /// How many tasks are added by one call while a store is filled.
 const CHUNK: u64 = 10_000;
 
+/// About how many bytes of payload they hold at most.
+const CHUNK_BYTES: u64 = 64 * 1024 * 1024;
+
 pub(crate) struct World {
     pub(crate) case: Case,
     pub(crate) opened: Opened,
@@ -69,8 +72,10 @@ impl World {
     pub(crate) async fn add_tasks(&self, each: u64) -> Result<()> {
         for run_id in &self.run_ids {
             let mut left = each;
+            let payload = u64::try_from(self.text.len()).unwrap_or(u64::MAX);
+            let at_once = (CHUNK_BYTES / payload.max(1)).clamp(1, CHUNK);
             while left > 0 {
-                let now = left.min(CHUNK);
+                let now = left.min(at_once);
                 left -= now;
                 let plan = TaskPlan::new(*run_id, self.drafts(now));
                 self.store().append_tasks(plan).await?;

@@ -6,6 +6,7 @@ mod replay;
 mod scratch;
 
 use std::fs::{self, File};
+use std::future::pending;
 use std::path::Path;
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ fn measured(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report, Failure>
         tokio::select! {
             // First, for it is listened to from the first look on.
             biased;
-            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+            () = interrupted() => Err(Failure::new("interrupted")),
             measured = runstore_bench::run(engines, plan, &mut show) => {
                 measured.or_fail("the benchmark was broken off")
             }
@@ -95,6 +96,29 @@ fn measured(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report, Failure>
     measured
 }
 
+/// Until somebody breaks the benchmark off: by Ctrl-C, or as a shell that is closed or a time limit does.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let told = [SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        if let [Ok(mut terminate), Ok(mut hangup)] = told {
+            tokio::select! {
+                Ok(()) = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+                else => pending().await,
+            }
+            return;
+        }
+    }
+    // Not to be listened to is no end.
+    if tokio::signal::ctrl_c().await.is_err() {
+        pending().await
+    }
+}
+
 /// A flush that reaches no disk costs nothing, and a figure with it says nothing.
 fn check_folder(arguments: &MeasureArguments) -> Result<(), Failure> {
     let dir = arguments.dir.display();
@@ -102,7 +126,11 @@ fn check_folder(arguments: &MeasureArguments) -> Result<(), Failure> {
         return Err(Failure::new(format!("--dir {dir} is no folder")));
     }
     let is_in_memory = FileSystem::of(&arguments.dir).is_some_and(|of| of.is_in_memory());
-    if is_in_memory && arguments.durability == Survives::Full && !arguments.allow_tmpfs {
+    if is_in_memory
+        && engines::have_files(&arguments.stores)
+        && arguments.durability == Survives::Full
+        && !arguments.allow_tmpfs
+    {
         return Err(Failure::new(format!(
             "--dir {dir} is in memory, where durable writes cost nothing: give a folder on a disk with --dir, or \
              --allow-tmpfs to measure all the same"

@@ -18,6 +18,9 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     let opened = opened.or_fail(format!("cannot open the trace {file}"))?;
     let trace = read_trace(BufReader::new(opened));
     let trace = trace.or_fail(format!("cannot read the trace {file}"))?;
+    if trace.is_cut_off() {
+        eprintln!("the last line of {file} is cut off: its call is left out");
+    }
     let replayed = runtime()?.block_on(async {
         let store = open(&arguments.store).await?;
         let replayed = replay(&trace, store.clone(), arguments.timing.into()).await;
