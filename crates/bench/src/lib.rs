@@ -34,7 +34,7 @@ pub use recorded::Recorded;
 pub use replay::{Difference, Differences, MethodLatency, Replayed, Timing, replay};
 pub use report::{Compared, Comparison, Figure, compare, html, reference_of, terminal};
 pub use report::{Fsync, Machine, Percentiles, Report, Round, Row, Spread, StepLatency};
-pub use run::{Length, Plan, Progress, run};
+pub use run::{Length, Plan, Progress, begin, run, run_into};
 pub use steps::Steps;
 pub use store_engine::{Opened, Opener, StoreEngine};
 pub use trace::{Trace, read_trace};

@@ -64,15 +64,25 @@ const ENOUGH: f64 = 0.2;
 /// Measures the engines in the cases of the plan.
 ///
 /// # Errors
-/// The first thing that goes wrong; what was measured until then is lost.
+/// The first thing that goes wrong; what was measured until then is lost. [`begin`] and [`run_into`] keep it.
 pub async fn run(
     engines: &[Box<dyn Engine>],
     plan: &Plan,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Report> {
     check(engines, plan)?;
+    let mut report = begin(plan)?;
+    run_into(&mut report, engines, plan, progress).await?;
+    Ok(report)
+}
+
+/// Begins a report: looks at the machine, and measures what a flush costs if the plan says so.
+///
+/// # Errors
+/// If the folder of the plan cannot be written to.
+pub fn begin(plan: &Plan) -> Result<Report> {
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH);
-    let mut report = Report {
+    Ok(Report {
         version: 1,
         began_at: began_at.map_or(0, |since| since.as_secs()),
         machine: machine::look(&plan.folder),
@@ -81,7 +91,21 @@ pub async fn run(
             None => None,
         },
         rows: Vec::new(),
-    };
+    })
+}
+
+/// Measures the engines in the cases of the plan, and adds the rows of each case to the report when the case is over:
+/// what the report holds is whole, also where this fails or is dropped.
+///
+/// # Errors
+/// The first thing that goes wrong.
+pub async fn run_into(
+    report: &mut Report,
+    engines: &[Box<dyn Engine>],
+    plan: &Plan,
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+) -> Result<()> {
+    check(engines, plan)?;
     let of = plan.cases.len() * engines.len() * (plan.rounds + 1);
     let mut done = 0;
     for case in &plan.cases {
@@ -110,14 +134,15 @@ pub async fn run(
                 round.map_err(|error| error.during(&turn.row.engine, case.workload))?;
             }
         }
+        let mut rows = Vec::new();
         for turn in turns {
             let engine = turn.row.engine.clone();
             let row = turn.end().await;
-            let row = row.map_err(|error| error.during(&engine, case.workload))?;
-            report.rows.push(row);
+            rows.push(row.map_err(|error| error.during(&engine, case.workload))?);
         }
+        report.rows.append(&mut rows);
     }
-    Ok(report)
+    Ok(())
 }
 
 fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {

@@ -59,12 +59,26 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
         folder: arguments.dir.clone(),
         fsync: Some(FSYNC),
     };
-    let report = measured(&engines, &plan)?;
-    tell(arguments, &report, old.as_ref())
+    let mut report = None;
+    let ended = measured(&mut report, &engines, &plan);
+    let report = report.filter(|report| ended.is_ok() || !report.rows.is_empty());
+    if let Some(report) = report {
+        if ended.is_err() {
+            eprintln!("the benchmark did not come to its end; the report is of the cases that did");
+        }
+        let told = tell(arguments, &report, old.as_ref());
+        return ended.and(told);
+    }
+    ended
 }
 
-/// Carries out the plan under a bar of its progress, until it is over or somebody breaks it off.
-fn measured(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report, Failure> {
+/// Carries out the plan under a bar of its progress, until it is over or somebody breaks it off. What was measured is
+/// in the report either way.
+fn measured(
+    report: &mut Option<Report>,
+    engines: &[Box<dyn Engine>],
+    plan: &Plan,
+) -> Result<(), Failure> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} ({eta} left)");
     bar.set_style(style.or_fail("cannot draw the progress")?);
@@ -87,9 +101,10 @@ fn measured(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report, Failure>
             // First, for it is listened to from the first look on.
             biased;
             () = interrupted() => Err(Failure::new("interrupted")),
-            measured = runstore_bench::run(engines, plan, &mut show) => {
-                measured.or_fail("the benchmark was broken off")
-            }
+            measured = async {
+                let report = report.insert(runstore_bench::begin(plan)?);
+                runstore_bench::run_into(report, engines, plan, &mut show).await
+            } => measured.or_fail("the benchmark was broken off"),
         }
     });
     bar.finish_and_clear();

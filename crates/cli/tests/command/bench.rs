@@ -333,3 +333,43 @@ fn an_interrupted_benchmark_leaves_nothing() {
         assert_eq!(folder.files(), [""; 0], "{signal}");
     }
 }
+
+#[test]
+fn the_cases_that_are_over_are_told_of_a_benchmark_that_is_broken_off() {
+    let folder = Folder::new();
+    let arguments = [
+        "bench",
+        "append",
+        "--allow-tmpfs",
+        "--no-reference",
+        "--operations=1",
+        "--rounds=1",
+        "--store=sqlite",
+        "--tasks=1,9000000",
+        "--json",
+    ];
+    let mut bench = folder
+        .command(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let store = folder.path().join("runstore-bench-1").join("1.sqlite");
+    while !store.exists() {
+        assert_eq!(bench.try_wait().unwrap(), None, "it ended before");
+        std::thread::yield_now();
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &bench.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    let output = bench.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("of the cases that did"), "{told}");
+    assert!(told.ends_with("error: interrupted\n"), "{told}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let tasks = Vec::from_iter(rows.iter().map(|row| &row["case"]["tasks"]));
+    assert_eq!(tasks, [1]);
+    assert_eq!(folder.files(), [""; 0]);
+}
