@@ -12,4 +12,4 @@ mod program;
 pub use arguments::{Arguments, Survives};
 pub use database::Database;
 pub use merge::merged;
-pub use program::{measure, on_runtime};
+pub use program::{folder_in, measure, on_runtime};

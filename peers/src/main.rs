@@ -6,7 +6,7 @@ use std::process::{ExitCode, Stdio};
 
 use clap::Parser;
 use runstore_bench::{Failure, Report, Result, html, terminal};
-use runstore_peers::{Arguments, merged, on_runtime};
+use runstore_peers::{Arguments, folder_in, merged, on_runtime};
 use tokio::process::Command;
 
 /// Measure runstore beside its peers
@@ -38,13 +38,7 @@ fn main() -> ExitCode {
 
 async fn measured(mut turns: Turns) -> Result<String> {
     // The programs make their folders in this one: whoever breaks them off leaves theirs, and this one is removed.
-    let folder = tempfile::Builder::new()
-        .prefix("runstore-peers-")
-        .tempdir_in(&turns.arguments.dir);
-    let folder = folder.map_err(|error| {
-        let what = format!("cannot make a folder in {}", turns.arguments.dir.display());
-        Failure::io(what, error)
-    })?;
+    let folder = folder_in(&turns.arguments.dir)?;
     turns.arguments.dir = folder.path().to_owned();
     let mut reports = Vec::new();
     for round in 1..=turns.arguments.rounds {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use runstore_bench::{Engine, Failure, Result};
+use tempfile::TempDir;
 
 use crate::Arguments;
 
@@ -32,13 +33,7 @@ async fn measured(
     arguments: Arguments,
     engines: impl FnOnce(&Path) -> Vec<Box<dyn Engine>>,
 ) -> Result<String> {
-    let folder = tempfile::Builder::new()
-        .prefix("runstore-peers-")
-        .tempdir_in(&arguments.dir);
-    let folder = folder.map_err(|error| {
-        let what = format!("cannot make a folder in {}", arguments.dir.display());
-        Failure::io(what, error)
-    })?;
+    let folder = folder_in(&arguments.dir)?;
     let engines = engines(folder.path());
     let report = runstore_bench::run(&engines, &arguments.plan()?, &mut |_| {}).await?;
     let left = folder.path().to_owned();
@@ -47,6 +42,17 @@ async fn measured(
         Failure::io(what, error)
     })?;
     report.to_json()
+}
+
+/// A folder of the benchmark's own in this one, which is removed with what is in it when this is dropped.
+pub fn folder_in(dir: &Path) -> Result<TempDir> {
+    let folder = tempfile::Builder::new()
+        .prefix("runstore-peers-")
+        .tempdir_in(dir);
+    folder.map_err(|error| {
+        let what = format!("cannot make a folder in {}", dir.display());
+        Failure::io(what, error)
+    })
 }
 
 /// Carries out the work of a program until it is over or somebody breaks it off, and prints what it gives.

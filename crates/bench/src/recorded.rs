@@ -52,8 +52,8 @@ use crate::{Failure, Result};
 /// # What it costs
 ///
 /// What a call is given is written as JSON before the call goes on to the store, and its answer after it has come
-/// back, both by the caller itself; neither counts for the time that is written down. Only to hand the finished line
-/// to the buffer of the trace, the callers wait for each other.
+/// back, both by the caller itself; neither counts for the time that is written down. Only to write the finished
+/// line to the trace, at once and whole, the callers wait for each other.
 ///
 /// # When the trace cannot be written
 ///
@@ -67,7 +67,7 @@ pub struct Recorded<S: ?Sized> {
 }
 
 impl<S: Store> Recorded<S> {
-    /// Records the calls on `store` to `trace`, which need not have a buffer of its own.
+    /// Records the calls on `store` to `trace`, which is written a line at a time: a buffer of its own gains nothing.
     pub fn new(store: S, trace: impl Write + Send + 'static) -> Self {
         Self::shared(Arc::new(store), trace)
     }

@@ -70,8 +70,7 @@ pub async fn run(
     plan: &Plan,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Report> {
-    check(engines, plan)?;
-    let mut report = begin(plan)?;
+    let mut report = begin(engines, plan)?;
     run_into(&mut report, engines, plan, progress).await?;
     Ok(report)
 }
@@ -79,8 +78,9 @@ pub async fn run(
 /// Begins a report: looks at the machine, and measures what a flush costs if the plan says so.
 ///
 /// # Errors
-/// If the folder of the plan cannot be written to.
-pub fn begin(plan: &Plan) -> Result<Report> {
+/// If the plan cannot be carried out, or its folder cannot be written to.
+pub fn begin(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report> {
+    check(engines, plan)?;
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Report {
         version: 1,

@@ -90,7 +90,8 @@ impl Trip<'_> {
         clock.map(|clock| time(Clock::now(clock)))
     }
 
-    /// Whether the plan of a statement is kept for the next call.
+    /// Whether the plan of a statement is kept for the next call. Where it is not, behind a pooler, a call alone goes by
+    /// its function too, whose statements stay planned.
     fn keeps_plans(&self) -> bool {
         !self.shared.connections.is_pooled()
     }

@@ -14,7 +14,7 @@ use runstore_core::{
 use crate::changes::{StoredTask, Waiting, save, save_all, save_places};
 use crate::codec::{Record, task_columns};
 use crate::driver::{Connection, query};
-use crate::journal::{add_own_events, insert, insert_ends, keyed, repeated};
+use crate::journal::{add_own_events, insert_all, insert_ends, keyed, repeated};
 use crate::keys::LastEntries;
 use crate::statement::{change, find, value};
 use crate::write::Write;
@@ -149,21 +149,17 @@ pub(crate) fn finish(
     }
     let Changed { task, event } = rules::finished(task, report.outcome, now)?;
 
+    let mut last = LastEntries::of_runs(connection, &[run_id.as_uuid()])?;
     if attempt_is_stored {
         mark_end(connection, attempt.id)?;
     } else {
-        let mut last = LastEntries::of_runs(connection, &[run_id.as_uuid()])?;
-        insert_ends(
-            connection,
-            &keyed(&mut last, [&attempt], |last| &mut last.attempt)?,
-        )?;
+        let end = keyed(&mut last, [&attempt], |last| &mut last.attempt)?;
+        insert_ends(connection, &end)?;
     }
-    for event in events {
-        insert(connection, event)?;
-    }
-    for artifact in artifacts {
-        insert(connection, artifact)?;
-    }
+    let events = keyed(&mut last, &events, |last| &mut last.event)?;
+    insert_all(connection, &events)?;
+    let artifacts = keyed(&mut last, &artifacts, |last| &mut last.artifact)?;
+    insert_all(connection, &artifacts)?;
     add_own_events(&mut write, run_id, event)?;
     save(&mut write, before, task)
 }

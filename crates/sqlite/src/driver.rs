@@ -158,19 +158,17 @@ impl<'v> QueryBuilder<'v> {
         items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
         mut bind: impl FnMut(Row<'_, 'v>, T),
     ) -> &mut Self {
-        let mut joint = "VALUES (";
-        let items = items.into_iter();
-        let more = items.len().saturating_sub(1);
-        for item in items {
+        let mut items = items.into_iter();
+        if let Some(first) = items.next() {
             let (text, values) = (self.sql.len(), self.values.len());
-            self.push(joint);
-            bind(Row::begun(self), item);
-            if joint != "), (" {
-                // The others have as many values, and as much text.
-                self.sql.reserve(more * (self.sql.len() - text));
-                self.values.reserve(more * (self.values.len() - values));
-            }
-            joint = "), (";
+            bind(Row::begun(self.push("VALUES (")), first);
+            // The others have as many values, and as much text.
+            self.sql.reserve(items.len() * (self.sql.len() - text));
+            self.values
+                .reserve(items.len() * (self.values.len() - values));
+        }
+        for item in items {
+            bind(Row::begun(self.push("), (")), item);
         }
         self.push(")")
     }

@@ -11,8 +11,8 @@ use runstore_core::{
 };
 
 use crate::claims::standing_of_fence;
-use crate::codec::{Record, select};
-use crate::driver::{Connection, Query, QueryBuilder, query};
+use crate::codec::select;
+use crate::driver::{Connection, Query, QueryBuilder, Row, query};
 use crate::entries::Entry;
 use crate::keys::{Keys, Last, LastEntries};
 use crate::statement::{
@@ -98,31 +98,32 @@ pub(crate) fn keyed<'e, E: Entry>(
 
 /// Adds entries to runs that there are, by statements for many at once.
 pub(crate) fn insert_all<E: Entry>(connection: &Connection, entries: &[(i64, &E)]) -> Result<()> {
-    for chunk in entries.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::new(E::INSERT_ALL);
-        statement
-            .push(") ")
-            .push_values(chunk, |mut row, (key, entry)| {
-                row.push_bind(*key);
-                entry.bind_to(&mut row);
-            });
-        run_built(connection, E::TABLE, statement)?;
-    }
-    Ok(())
+    insert_with(connection, entries, "", |_| {})
 }
 
 /// Adds the attempts that came with the reports that end their claims, and notes that of them (clause C5).
 pub(crate) fn insert_ends(connection: &Connection, attempts: &[(i64, &TaskAttempt)]) -> Result<()> {
-    for chunk in attempts.chunks(ROWS_A_STATEMENT) {
-        let mut statement = QueryBuilder::new(TaskAttempt::INSERT_ALL);
-        statement
-            .push(", ends_claim) ")
-            .push_values(chunk, |mut row, (key, attempt)| {
-                row.push_bind(*key);
-                attempt.bind_to(&mut row);
-                row.push_bind(1_i64);
-            });
-        run_built(connection, TaskAttempt::TABLE, statement)?;
+    insert_with(connection, attempts, ", ends_claim", |row| {
+        row.push_bind(1_i64);
+    })
+}
+
+/// The same with more columns than those of the record.
+fn insert_with<E: Entry>(
+    connection: &Connection,
+    entries: &[(i64, &E)],
+    columns: &str,
+    bind_more: impl Fn(&mut Row<'_, '_>),
+) -> Result<()> {
+    for chunk in entries.chunks(ROWS_A_STATEMENT) {
+        let mut statement = QueryBuilder::new(E::INSERT_ALL);
+        statement.push(columns).push(") ");
+        statement.push_values(chunk, |mut row, (key, entry)| {
+            row.push_bind(*key);
+            entry.bind_to(&mut row);
+            bind_more(&mut row);
+        });
+        run_built(connection, E::TABLE, statement)?;
     }
     Ok(())
 }

@@ -102,7 +102,7 @@ fn measured(
             biased;
             () = interrupted() => Err(Failure::new("interrupted")),
             measured = async {
-                let report = report.insert(runstore_bench::begin(plan)?);
+                let report = report.insert(runstore_bench::begin(engines, plan)?);
                 runstore_bench::run_into(report, engines, plan, &mut show).await
             } => measured.or_fail("the benchmark was broken off"),
         }
@@ -123,7 +123,6 @@ async fn interrupted() {
                 Ok(()) = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
-                else => pending().await,
             }
             return;
         }

@@ -248,7 +248,6 @@ impl Together for Ending {
         async move {
             let mut answers = vec![None; calls.len()];
             let one = match calls {
-                // Behind a pooler it would be planned for each call; what a function does stays planned.
                 [call] if trip.keeps_plans() => statement_of_one(call, &trip),
                 _ => None,
             };

@@ -32,7 +32,6 @@ impl<N: NewEntry> Together for N {
             };
             let entries: Vec<_> = calls.iter().map(entry).collect();
             let add = match entries.as_slice() {
-                // Behind a pooler it would be planned for each call; what a function does stays planned.
                 [(entry, fence)] if trip.keeps_plans() => {
                     N::Entry::add_one(trip.clock(), entry, *fence)
                 }
