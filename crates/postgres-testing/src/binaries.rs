@@ -8,8 +8,23 @@ use std::path::{Path, PathBuf};
 const MISSING: &str = "no PostgreSQL server is installed for the tests: install one with \
     `apt-get install -y postgresql`, or name one in RUNSTORE_TEST_POSTGRES_URL";
 
-/// The folder with `initdb` and `postgres`: of the newest version where Debian puts them, or one of the `PATH`.
+/// The variable that names the folder of another server's programs, to run the tests on another version.
+pub const BINARIES_VARIABLE: &str = "RUNSTORE_TEST_POSTGRES_BIN";
+
+/// The folder with `initdb` and `postgres`: the one that is named, of the newest version where Debian puts them, or one
+/// of the `PATH`.
 pub(crate) fn folder() -> Result<PathBuf, String> {
+    match std::env::var_os(BINARIES_VARIABLE).map(PathBuf::from) {
+        Some(named) if has_server(&named) => Ok(named),
+        Some(named) => Err(format!(
+            "{BINARIES_VARIABLE} names {}, where there is no initdb and postgres",
+            named.display()
+        )),
+        None => of_the_machine(),
+    }
+}
+
+fn of_the_machine() -> Result<PathBuf, String> {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

@@ -1,5 +1,5 @@
 //! A PostgreSQL server for tests: the one that `RUNSTORE_TEST_POSTGRES_URL` names, or else a private one of the
-//! machine's own `initdb` and `postgres`.
+//! `initdb` and `postgres` in the folder that `RUNSTORE_TEST_POSTGRES_BIN` names, or else of the machine's own.
 //!
 //! ```no_run
 //! let url = runstore_postgres_testing::url().expect("a server for tests");
@@ -19,6 +19,7 @@ mod pooler;
 
 use std::sync::OnceLock;
 
+pub use self::binaries::BINARIES_VARIABLE;
 pub use self::cluster::Cluster;
 pub use self::pooler::Pooler;
 

@@ -7,8 +7,9 @@ use runstore_core::rules::schedule::{
 use runstore_core::{Result, RunId, Task, TaskStatus, Timestamp};
 use sqlx::query;
 
-use crate::codec::{Columns, Record, integer, optional_text, optional_time, time};
+use crate::codec::{Columns, Record, integer, optional_time, time};
 use crate::statement::{change, list};
+use crate::text::optional_text;
 use crate::write::Write;
 
 /// What the saving of a changed task has to know of it as it is stored.

@@ -9,9 +9,10 @@ use runstore_core::{
 use sqlx::query;
 
 use crate::add_one::add_one;
-use crate::codec::{Columns, Named, Query, Record, optional_text, select, text};
+use crate::codec::{Columns, Named, Query, Record, select};
 use crate::journal;
 use crate::shared::Writing;
+use crate::text::{optional_text, text};
 use crate::together::size_of;
 use crate::write::{Kind, Turn};
 

@@ -9,10 +9,11 @@ use runstore_core::{
 use sqlx::query;
 
 use crate::claims::standing_of_fence;
-use crate::codec::{Columns, Query, Record, select, text, time};
+use crate::codec::{Columns, Query, Record, select, time};
 use crate::connections::Session;
 use crate::entries::{Entry, NewEntry};
 use crate::statement::{after, find, find_by_id, list, list_last, page, rows};
+use crate::text::text;
 use crate::write::Write;
 use crate::{runs, tasks};
 

@@ -59,6 +59,7 @@
 
 mod add_one;
 mod background;
+mod calls;
 mod changes;
 mod claims;
 mod codec;
@@ -78,6 +79,7 @@ mod snapshot;
 mod statement;
 mod store;
 mod tasks;
+mod text;
 mod together;
 mod under_way;
 mod url;

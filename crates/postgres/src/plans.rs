@@ -9,12 +9,13 @@ use sqlx::query;
 
 use crate::changes::{StoredTask, TaskChange, save_all};
 use crate::codec::{
-    Columns, Record, ids, integer, optional_time, select, task_tables, text, texts, time,
+    Columns, Record, ids, integer, optional_time, select, task_tables, texts, time,
 };
 use crate::connections::Session;
 use crate::runs;
 use crate::statement::{change, list, value};
 use crate::tasks::{in_statuses_without_texts, unknown};
+use crate::text::text;
 use crate::write::Write;
 
 /// How many tasks one statement adds.

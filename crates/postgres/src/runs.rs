@@ -7,9 +7,10 @@ use runstore_core::{
 };
 use sqlx::query;
 
-use crate::codec::{Named, Record, optional_text, select, text, time};
+use crate::codec::{Named, Record, select, time};
 use crate::connections::Session;
 use crate::statement::{before, change, find, find_by_id, list, page, rows, value};
+use crate::text::{optional_text, text};
 use crate::write::{Kind, Write, names};
 use crate::{journal, tasks};
 

@@ -12,12 +12,10 @@ use runstore_core::{
     RunId, RunSnapshot, RunUpdate, SaveAgentState, SnapshotRequest, Store, StoreInfo, Task,
     TaskAttempt, TaskId, TaskPlan, Timestamp, WaitingReason, claim_or_wait,
 };
-use tokio::sync::watch;
 
-use crate::background::{Background, given_up};
-use crate::shared::{Reading, Shared, Writing};
-use crate::together::{Ending, Lane, OfAnyRun, OfRun, Passenger, Ticket, Together};
-use crate::under_way::{Entered, UnderWay};
+use crate::calls::Inner;
+use crate::together::{Ending, Lanes};
+use crate::under_way::UnderWay;
 use crate::waiting::{self, Wait};
 use crate::write::{Kind, Turn};
 use crate::{PostgresOptions, journal, open, plans, runs, snapshot, tasks};
@@ -29,52 +27,7 @@ const OF_REQUEUES: &[Kind] = &[Kind::Tasks, Kind::Events];
 /// that is dropped.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    shared: Arc<Shared>,
-    lanes: Arc<Lanes>,
-    /// The claims that are under way.
-    claims: UnderWay,
-    background: Background,
-    /// Told that the store is closed: the connection that listens ends.
-    closing: watch::Sender<bool>,
-}
-
-/// The calls that travel together, by their kinds.
-#[derive(Debug)]
-struct Lanes {
-    claims: Arc<Lane<OfRun>>,
-    claims_of_any_run: Arc<Lane<OfAnyRun>>,
-    heartbeats: Arc<Lane<Heartbeat>>,
-    endings: Arc<Lane<Ending>>,
-    attempts: Arc<Lane<NewAttempt>>,
-    events: Arc<Lane<NewEvent>>,
-    artifacts: Arc<Lane<NewArtifact>>,
-    approvals: Arc<Lane<NewApproval>>,
-    checkpoints: Arc<Lane<NewCheckpoint>>,
-}
-
-impl Lanes {
-    fn new(together: bool, connections: u32) -> Self {
-        Self {
-            claims: lane(together, connections),
-            claims_of_any_run: lane(together, connections),
-            heartbeats: lane(together, connections),
-            endings: lane(together, connections),
-            attempts: lane(together, connections),
-            events: lane(together, connections),
-            artifacts: lane(together, connections),
-            approvals: lane(together, connections),
-            checkpoints: lane(together, connections),
-        }
-    }
-}
-
-fn lane<C: Together>(together: bool, connections: u32) -> Arc<Lane<C>> {
-    Arc::new(Lane::new(together, connections))
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl PostgresStore {
@@ -97,95 +50,6 @@ impl PostgresStore {
                 closing,
             }),
         })
-    }
-
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.inner.shared
-    }
-
-    /// Reads by statements that each see an instant of their own.
-    pub(crate) async fn read<I, T>(&self, input: I, read: Reading<I, T>) -> Result<T>
-    where
-        I: Clone + Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let shared = Arc::clone(&self.inner.shared);
-        let work = async move { shared.read(&input, read).await };
-        self.inner.background.run(work).await
-    }
-
-    /// Reads by several statements, which all see one instant.
-    async fn read_at_once<I, T>(&self, input: I, read: Reading<I, T>) -> Result<T>
-    where
-        I: Clone + Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let shared = Arc::clone(&self.inner.shared);
-        let work = async move { shared.read_at_once(&input, read).await };
-        self.inner.background.run(work).await
-    }
-
-    /// Writes by several statements in one transaction, once what the turn names is locked.
-    async fn write<I, T>(&self, turn: Turn, input: I, apply: Writing<I, T>) -> Result<T>
-    where
-        I: Clone + Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let shared = Arc::clone(&self.inner.shared);
-        let work = async move { shared.write(turn, &input, apply).await };
-        self.inner.background.run(work).await
-    }
-
-    /// Lets a call travel with those of its kind.
-    async fn together<C: Together>(
-        &self,
-        lane: fn(&Lanes) -> &Arc<Lane<C>>,
-        call: C,
-    ) -> Result<C::Output> {
-        self.together_as(None, lane, call).await
-    }
-
-    async fn together_as<C: Together>(
-        &self,
-        entered: Option<Entered>,
-        lane: fn(&Lanes) -> &Arc<Lane<C>>,
-        call: C,
-    ) -> Result<C::Output> {
-        let background = &self.inner.background;
-        // Held here and not by the call, which goes on when this is dropped.
-        let ticket = Ticket::default();
-        let (passenger, answered) = Passenger::new(call, ticket.clone(), entered);
-        let lane = lane(&self.inner.lanes);
-        let shared = Arc::clone(&self.inner.shared);
-        if background.has_orphans() {
-            let lane = Arc::clone(lane);
-            background.start_after_orphans(async move {
-                if let Some(driver) = lane.enter(passenger) {
-                    driver.drive(shared).await;
-                }
-            });
-        } else if let Some(driver) = lane.enter(passenger) {
-            // Only who makes the trip needs a task of its own: who travels along waits for the answer.
-            background.start(driver.drive(shared));
-        }
-        let answer = background.answer(answered).await;
-        drop(ticket);
-        answer.unwrap_or_else(|| Err(given_up(None)))
-    }
-
-    async fn claimed(&self, request: ClaimRequest, limit: u32) -> Result<Vec<Claim>> {
-        let entered = Some(self.inner.claims.enter());
-        match request.run_id {
-            Some(_) => {
-                let call = OfRun(request, limit);
-                self.together_as(entered, |lanes| &lanes.claims, call).await
-            }
-            None => {
-                let call = OfAnyRun(request, limit);
-                self.together_as(entered, |lanes| &lanes.claims_of_any_run, call)
-                    .await
-            }
-        }
     }
 }
 

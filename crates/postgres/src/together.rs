@@ -9,6 +9,7 @@ mod claims;
 mod endings;
 mod entries;
 mod heartbeats;
+mod lanes;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -24,6 +25,7 @@ use tokio::time::sleep;
 
 pub(crate) use self::claims::{OfAnyRun, OfRun};
 pub(crate) use self::endings::Ending;
+pub(crate) use self::lanes::Lanes;
 use crate::codec::{Query, Record, time};
 use crate::connections::Session;
 use crate::error::{self, commit, engine};

@@ -11,8 +11,9 @@ use sqlx::query;
 
 use super::{Together, Trip};
 use crate::claims;
-use crate::codec::{Columns, Record, optional_text};
+use crate::codec::{Columns, Record};
 use crate::shared::Shared;
+use crate::text::optional_text;
 use crate::write::Turn;
 
 /// The most that one claim wakes because they became due with what it took.

@@ -14,8 +14,9 @@ use runstore_core::{
 use sqlx::query;
 
 use super::{Together, Trip, size_of};
-use crate::codec::{Columns, Query, Record, optional_text, text};
+use crate::codec::{Columns, Query, Record};
 use crate::shared::Shared;
+use crate::text::{optional_text, text};
 use crate::write::{Kind, Turn};
 use crate::{claims, tasks};
 
