@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use clap::Parser;
-use runstore_bench::{Failure, Report, Result, html, terminal};
+use runstore_bench::{Failure, Report, Result, Rounds, html, terminal};
 use runstore_peers::{Arguments, folder_in, merged, on_runtime};
 use tokio::process::Command;
 
@@ -39,6 +39,10 @@ fn main() -> ExitCode {
 async fn measured(mut turns: Turns) -> Result<String> {
     // The programs make their folders in this one: whoever breaks them off leaves theirs, and this one is removed.
     let folder = folder_in(&turns.arguments.dir)?;
+    let rounds = Rounds {
+        count: usize::from(turns.arguments.rounds),
+        length: turns.arguments.plan()?.length,
+    };
     turns.arguments.dir = folder.path().to_owned();
     let mut reports = Vec::new();
     for round in 1..=turns.arguments.rounds {
@@ -49,8 +53,10 @@ async fn measured(mut turns: Turns) -> Result<String> {
         }
     }
     let report = merged(reports);
-    let report =
+    let mut report =
         report.ok_or_else(|| Failure::Refused("--rounds must be at least 1".to_owned()))?;
+    // Each program was told to make one.
+    report.rounds = Some(rounds);
     if let Some(file) = &turns.html {
         fs::write(file, html(&report, None)).map_err(|error| {
             let what = format!("cannot write --html {}", file.display());

@@ -77,6 +77,8 @@ mod tests {
         Report {
             version: 1,
             began_at,
+            program: None,
+            rounds: None,
             machine: Machine::default(),
             fsync: None,
             rows,

@@ -14,6 +14,7 @@ mod calls;
 mod case;
 mod engine;
 mod error;
+mod length;
 mod measure;
 mod pace;
 mod recorded;
@@ -29,12 +30,15 @@ mod workloads;
 pub use case::{Case, Workload};
 pub use engine::{Engine, Subject};
 pub use error::{Failure, Result};
+pub use length::Length;
 pub use measure::disk::{FileSystem, measure_fsync};
 pub use recorded::Recorded;
 pub use replay::{Difference, Differences, MethodLatency, Replayed, Timing, replay};
-pub use report::{Compared, Comparison, Figure, compare, html, reference_of, terminal};
-pub use report::{Fsync, Machine, Percentiles, Report, Round, Row, Spread, StepLatency};
-pub use run::{Length, Plan, Progress, begin, run, run_into};
+pub use report::{
+    Compared, Comparison, Figure, StepLatency, compare, html, reference_of, terminal,
+};
+pub use report::{Fsync, Machine, Percentiles, Report, Round, Rounds, Row, Spread};
+pub use run::{Plan, Progress, begin, run, run_into};
 pub use steps::Steps;
 pub use store_engine::{Opened, Opener, StoreEngine};
 pub use trace::{Trace, read_trace};

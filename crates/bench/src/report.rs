@@ -3,7 +3,7 @@
 mod bars;
 mod compare;
 mod facts;
-mod figures;
+pub(crate) mod figures;
 mod grid;
 mod group;
 mod html;
@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 use runstore_core::Durability;
 use serde::{Deserialize, Serialize};
 
-use crate::Case;
+use crate::{Case, Length};
 
 pub use compare::{Compared, Comparison, Figure, compare};
 pub use group::reference_of;
@@ -35,12 +35,28 @@ pub struct Report {
     pub version: u32,
     /// When it began, in seconds since 1970 (UTC).
     pub began_at: u64,
+    /// The program that made it, with its version, as `runstore 0.1.0`; unknown of a report from before that was told.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// Which rounds were asked for; unknown of a report from before that was told.
+    #[serde(default)]
+    pub rounds: Option<Rounds>,
     /// The machine that it was made on.
     pub machine: Machine,
     /// What a flush of the disk costs there.
     pub fsync: Option<Fsync>,
     /// One row for each engine and case, the engines of a case together.
     pub rows: Vec<Row>,
+}
+
+/// The rounds that each engine was to make in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rounds {
+    /// How many, without that for warming up.
+    pub count: usize,
+    /// How long each was to be.
+    pub length: Length,
 }
 
 /// A machine, as far as it tells.

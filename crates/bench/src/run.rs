@@ -11,18 +11,8 @@ use crate::measure::disk::measure_fsync;
 use crate::measure::machine;
 use crate::measure::process::Usage;
 use crate::pace::Pace;
-use crate::report::{Percentiles, Report, Round, Row, StepLatency, distribution};
-use crate::{Case, Engine, Failure, Result, Steps, Subject, Workload};
-
-/// How long a round is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Length {
-    /// So many operations.
-    Operations(u64),
-    /// About as many operations as an engine carries out in that time, found out while it warms up; at a rate, as many
-    /// as are to begin in that time, whether or not the engine keeps up.
-    Time(Duration),
-}
+use crate::report::{Percentiles, Report, Round, Rounds, Row, StepLatency, distribution};
+use crate::{Case, Engine, Failure, Length, Result, Steps, Subject, Workload};
 
 /// What is to be measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +41,9 @@ pub struct Progress<'p> {
     /// The engine whose turn it is.
     pub engine: &'p str,
 }
+
+/// All crates of runstore have one version.
+const PROGRAM: &str = concat!("runstore ", env!("CARGO_PKG_VERSION"));
 
 /// The most operations of a round whose length is a time: what they use up is made before and held in the store.
 const MOST_OPERATIONS: u64 = 400_000;
@@ -85,6 +78,11 @@ pub fn begin(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report> {
     Ok(Report {
         version: 1,
         began_at: began_at.map_or(0, |since| since.as_secs()),
+        program: Some(PROGRAM.to_owned()),
+        rounds: Some(Rounds {
+            count: plan.rounds,
+            length: plan.length,
+        }),
         machine: machine::look(&plan.folder),
         fsync: match plan.fsync {
             Some(duration) => Some(measure_fsync(&plan.folder, duration)?),

@@ -1,12 +1,13 @@
 //! Two reports side by side: what changed by more than the rounds differ among themselves.
 
 mod shown;
+mod warnings;
 
 use std::fmt;
 
 use super::figures::{bytes, float, rate, size, time};
 use super::group::headline;
-use super::{Report, Round, Row, Spread, facts};
+use super::{Report, Round, Row, Spread};
 use crate::Case;
 
 /// A figure that is compared.
@@ -137,6 +138,10 @@ pub struct Comparison {
     pub old_began_at: u64,
     /// When the new one began.
     pub new_began_at: u64,
+    /// The program that made the old one, with its version, if it is told.
+    pub old_program: Option<String>,
+    /// The program that made the new one.
+    pub new_program: Option<String>,
     /// What makes the comparison mean less than it seems to.
     pub warnings: Vec<String>,
     /// The figures that both have.
@@ -155,7 +160,9 @@ pub fn compare(old: &Report, new: &Report) -> Comparison {
     let mut comparison = Comparison {
         old_began_at: old.began_at,
         new_began_at: new.began_at,
-        warnings: of_machines(old, new),
+        old_program: old.program.clone(),
+        new_program: new.program.clone(),
+        warnings: warnings::of(old, new),
         figures: Vec::new(),
         only_old: Vec::new(),
         only_new: Vec::new(),
@@ -244,156 +251,5 @@ fn name(row: &Row) -> String {
     format!("{}: {}", row.engine, headline(&row.case))
 }
 
-/// By how much the cost of a flush must differ for a warning: it varies by itself.
-const OTHER_DISK: f64 = 1.5;
-
-/// In what the machines differ.
-fn of_machines(old: &Report, new: &Report) -> Vec<String> {
-    let differing = |what: &str, then: &str, now: &str| {
-        (then != now).then(|| format!("another {what}: {then} then, {now} now"))
-    };
-    // What is told of the machine, but for the folder: another one on the same file system makes no difference.
-    let (then, now) = (facts::of_machine(old), facts::of_machine(new));
-    let pairs = then.iter().zip(&now);
-    let told = pairs.filter_map(|((what, then), (_, now))| match *what {
-        "folder" | "flush" => None,
-        "cores" => differing("number of cores", then, now),
-        what => differing(what, then, now),
-    });
-    let mut warnings: Vec<String> = told.collect();
-    if let (Some(then), Some(now)) = (&old.fsync, &new.fsync) {
-        let (then, now) = (then.latency.p50, now.latency.p50);
-        if then.max(now) > then.min(now) * OTHER_DISK {
-            warnings.extend(differing("cost of a flush", &time(then), &time(now)));
-        }
-    }
-    warnings
-}
-
 #[cfg(test)]
-mod tests {
-    use runstore_core::Durability;
-
-    use super::*;
-    use crate::Workload;
-    use crate::report::sample::{case, report, row};
-
-    fn spread(least: f64, median: f64, most: f64) -> Spread {
-        Spread {
-            least,
-            median,
-            most,
-        }
-    }
-
-    fn compared(figure: Figure, old: Spread, new: Spread) -> Compared {
-        Compared {
-            engine: "a".to_owned(),
-            case: case(Workload::Claim, 1, 10),
-            figure,
-            old,
-            new,
-            rounds: (3, 3),
-        }
-    }
-
-    #[test]
-    fn a_figure_changed_if_all_its_rounds_lie_beyond_all_of_the_others() {
-        let old = spread(10.0, 12.0, 14.0);
-        let is_changed = |new| compared(Figure::P50, old, new).is_beyond_spread();
-        assert!(is_changed(spread(14.1, 15.0, 16.0)));
-        assert!(is_changed(spread(5.0, 6.0, 9.9)));
-        assert!(!is_changed(spread(14.0, 15.0, 16.0)));
-        assert!(!is_changed(spread(5.0, 20.0, 30.0)));
-    }
-
-    #[test]
-    fn more_operations_are_better_and_more_of_anything_else_is_worse() {
-        let (low, high) = (spread(1.0, 1.0, 1.0), spread(2.0, 2.0, 2.0));
-        for figure in Figure::ALL {
-            let is_better = figure == Figure::PerSecond;
-            assert_eq!(compared(figure, low, high).is_better(), is_better);
-            assert_eq!(compared(figure, high, low).is_better(), !is_better);
-        }
-        assert_eq!(compared(Figure::Cpu, low, high).ratio(), 2.0);
-        let nothing = spread(0.0, 0.0, 0.0);
-        assert_eq!(compared(Figure::DiskBytes, nothing, nothing).ratio(), 1.0);
-    }
-
-    #[test]
-    fn what_changed_is_sorted_by_its_size_and_what_did_not_is_counted() {
-        let (mut old, mut new) = (report(), report());
-        let of = [Workload::Claim, Workload::Append, Workload::Pages].map(|of| case(of, 1, 10));
-        let rows = |rates: [f64; 3]| of.iter().zip(rates).map(|(of, rate)| row("a", of, rate));
-        old.rows = rows([100.0, 100.0, 100.0]).collect();
-        new.rows = rows([200.0, 20.0, 102.0]).collect();
-        let comparison = compare(&old, &new);
-        // Of the first two rows, all but the bytes to disk.
-        let worse = comparison.worse();
-        assert_eq!((worse.len(), comparison.better().len()), (4, 4));
-        assert!(worse.iter().all(|of| of.case.workload == Workload::Append));
-        assert_eq!(comparison.unchanged(), 2 + 5);
-        assert_eq!(comparison.warnings, Vec::<String>::new());
-
-        let (old, new) = (spread(9.0, 9.0, 9.0), spread(10.0, 10.0, 10.0));
-        let far = compared(Figure::P99, spread(0.0, 0.0, 0.0), new);
-        let figures = [compared(Figure::P50, old, new), far];
-        let comparison = Comparison {
-            figures: figures.into(),
-            ..comparison
-        };
-        assert_eq!(comparison.worse()[0].figure, Figure::P99);
-    }
-
-    #[test]
-    fn fewer_rounds_are_more_often_beyond_the_spread_by_chance() {
-        let nothing = spread(1.0, 1.0, 1.0);
-        let chance = |old, new| {
-            let of = compared(Figure::P50, nothing, nothing);
-            let rounds = (old, new);
-            Compared { rounds, ..of }.chance()
-        };
-        let chances = [chance(1, 1), chance(1, 3), chance(3, 3), chance(5, 5)];
-        for (chance, expected) in chances.iter().zip([1.0, 0.5, 0.1, 2.0 / 252.0]) {
-            assert!((chance - expected).abs() < 1e-9, "{chance} {expected}");
-        }
-    }
-
-    #[test]
-    fn what_only_one_has_is_named() {
-        let (mut old, mut new) = (report(), report());
-        old.rows = vec![row("a", &case(Workload::Claim, 1, 10), 10.0)];
-        new.rows = vec![row("a", &case(Workload::Claim, 2, 10), 10.0)];
-        let comparison = compare(&old, &new);
-        assert!(comparison.only_old[0].starts_with("a: claim · 1 worker · "));
-        assert!(comparison.only_new[0].starts_with("a: claim · 2 workers · "));
-
-        new.rows = old.rows.clone();
-        for round in &mut new.rows[0].rounds {
-            round.cpu_micros = None;
-        }
-        let comparison = compare(&old, &new);
-        assert_eq!((comparison.one_sided, comparison.figures.len()), (1, 4));
-    }
-
-    #[test]
-    fn what_makes_the_comparison_mean_less_is_said() {
-        let (old, mut new) = (report(), report());
-        new.machine.cores = 2;
-        new.machine.file_system = None;
-        new.machine.folder = "/elsewhere".to_owned();
-        new.fsync.as_mut().unwrap().latency.p50 *= 3.0;
-        new.rows[1].durability = Durability::Relaxed;
-        let warnings = compare(&old, &new).warnings;
-        let expected = [
-            "another number of cores: 8 then, 2 now",
-            "another file system: ext4 on /dev/vda then, – now",
-            "another cost of a flush: 290 µs then, 870 µs now",
-            "another durability: full then, relaxed now, of sqlite: cycle",
-        ];
-        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
-        for (warning, expected) in warnings.iter().zip(expected) {
-            assert!(warning.starts_with(expected), "{warning}");
-        }
-    }
-}
+mod tests;

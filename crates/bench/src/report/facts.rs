@@ -1,14 +1,35 @@
-//! The head of a report: the machine, and what a flush of its disk costs.
+//! The head of a report: what made it, the machine, and what a flush of its disk costs.
 
 use runstore_core::Timestamp;
 
 use super::figures::{ABSENT, count, rate, size, time, whole_bytes};
-use super::{Fsync, Report};
+use super::{Fsync, Report, Rounds};
+
+/// What there is to say before the rows, each with its name.
+pub(crate) fn head(report: &Report) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("program", report.program.clone().unwrap_or_else(absent)),
+        ("rounds", report.rounds.map_or_else(absent, rounds)),
+    ];
+    facts.extend(of_machine(report));
+    facts
+}
+
+fn rounds(of: Rounds) -> String {
+    let Rounds {
+        count: number,
+        length,
+    } = of;
+    format!("{} of {length}", count(size(number)))
+}
+
+fn absent() -> String {
+    ABSENT.to_owned()
+}
 
 /// What there is to say of the machine, each with its name.
 pub(crate) fn of_machine(report: &Report) -> Vec<(&'static str, String)> {
     let machine = &report.machine;
-    let absent = || ABSENT.to_owned();
     vec![
         (
             "processor",

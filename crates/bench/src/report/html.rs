@@ -64,7 +64,7 @@ fn summary(report: &Report, groups: &[Group<'_>], has_comparison: bool) -> Marku
             (cases) " with " (engines) (rounds) "."
             @if has_comparison { " It is " a href="#comparison" { "compared with another report" } " at the end." }
         }
-        dl { @for (name, fact) in facts::of_machine(report) { dt { (name) } dd { (fact) } } }
+        dl { @for (name, fact) in facts::head(report) { dt { (name) } dd { (fact) } } }
         h2 { "How to read it" }
         ul {
             li {
@@ -231,6 +231,7 @@ mod tests {
             "prefers-color-scheme: dark",
             "Better, beyond the spread",
             "Warning: another number",
+            "<dt>program</dt><dd>runstore 0.1.0</dd><dt>rounds</dt><dd>3 of 1 s</dd>",
         ] {
             assert!(page.contains(part), "{part}");
         }

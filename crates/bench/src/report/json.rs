@@ -63,6 +63,24 @@ mod tests {
     }
 
     #[test]
+    fn a_report_from_before_the_program_and_its_rounds_were_told_is_read() {
+        let report = sample::report();
+        let mut value = serde_json::to_value(&report).unwrap();
+        assert_eq!(value["program"], "runstore 0.1.0");
+        assert_eq!(value["rounds"]["length"]["seconds"], 1.0);
+        let fields = value.as_object_mut().unwrap();
+        fields.remove("program");
+        fields.remove("rounds");
+        let read = Report::from_json(&value.to_string()).unwrap();
+        let expected = Report {
+            program: None,
+            rounds: None,
+            ..report
+        };
+        assert_eq!(read, expected);
+    }
+
+    #[test]
     fn a_refusal_says_what_is_wrong_and_where() {
         assert!(refusal("{\"version\": 1").starts_with("the report is not JSON: EOF"));
         assert!(refusal("[]").contains("makes no sense"));

@@ -1,9 +1,11 @@
 //! Made-up reports for tests.
 
+use std::time::Duration;
+
 use runstore_core::Durability;
 
-use super::{Fsync, Machine, Percentiles, Report, Round, Row, StepLatency};
-use crate::{Case, Workload};
+use super::{Fsync, Machine, Percentiles, Report, Round, Rounds, Row, StepLatency};
+use crate::{Case, Length, Workload};
 
 pub(crate) fn case(workload: Workload, workers: usize, tasks: u64) -> Case {
     Case {
@@ -79,6 +81,11 @@ pub(crate) fn report() -> Report {
     let mut report = Report {
         version: 1,
         began_at: 1_772_359_261,
+        program: Some("runstore 0.1.0".to_owned()),
+        rounds: Some(Rounds {
+            count: 3,
+            length: Length::Time(Duration::from_secs(1)),
+        }),
         machine: Machine {
             processor: Some("AMD EPYC 7B13".to_owned()),
             cores: 8,

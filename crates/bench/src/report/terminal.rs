@@ -14,7 +14,7 @@ use super::{Report, facts};
 #[must_use]
 pub fn terminal(report: &Report) -> String {
     let mut text = format!("Benchmark of {}\n\n", facts::date(report.began_at));
-    for (name, fact) in facts::of_machine(report) {
+    for (name, fact) in facts::head(report) {
         // Writing to a text does not fail.
         let _ = writeln!(text, "{name:<12} {fact}");
     }
@@ -62,6 +62,7 @@ mod tests {
         let text = terminal(&report);
         for part in [
             "Benchmark of 2026-03-01 10:01 UTC",
+            "program      runstore 0.1.0\nrounds       3 of 1 s\n",
             "file system  ext4 on /dev/vda",
             "flush        3,214/s, p50 290 µs, p99 910 µs",
             "cycle · 4 workers · 1,000 tasks · 1 run · 200 B payload · full durability",

@@ -88,6 +88,10 @@ fn the_report_as_json_has_the_rows_that_were_asked_for() {
         assert_eq!(row["isReference"], false);
     }
     assert!(report["fsync"]["perSecond"].as_f64().unwrap() > 0.0);
+    let version = concat!("runstore ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["program"], version);
+    assert_eq!(report["rounds"]["count"], 1);
+    assert_eq!(report["rounds"]["length"]["operations"], 3);
     assert_eq!(folder.files(), [""; 0]);
 }
 

@@ -90,7 +90,18 @@ impl Comparison {
     }
 
     fn headline(&self) -> String {
-        let (new, old) = (date(self.new_began_at), date(self.old_began_at));
+        let mut dates = [self.new_began_at, self.old_began_at].map(date);
+        if self.new_program != self.old_program {
+            let programs = [&self.new_program, &self.old_program];
+            for (date, by) in dates.iter_mut().zip(programs) {
+                let _ = write!(
+                    date,
+                    " by {}",
+                    by.as_deref().unwrap_or("an unknown program")
+                );
+            }
+        }
+        let [new, old] = dates;
         format!("The report of {new} beside the one of {old}")
     }
 
@@ -189,7 +200,22 @@ mod tests {
             "{text}"
         );
 
+        assert!(!text.contains("runstore 0.1.0"), "{text}");
+
         let same = compare(&old, &old).terminal();
         assert!(same.contains("10 of 10 figures did not change"), "{same}");
+    }
+
+    #[test]
+    fn the_programs_are_told_where_they_differ() {
+        let (mut old, mut new) = (report(), report());
+        new.program = Some("runstore 0.2.0".to_owned());
+        let told = compare(&old, &new).terminal();
+        let headline = "The report of 2026-03-01 10:01 UTC by runstore 0.2.0 beside the one of \
+                        2026-03-01 10:01 UTC by runstore 0.1.0\n";
+        assert!(told.starts_with(headline), "{told}");
+        old.program = None;
+        let told = compare(&old, &new).terminal();
+        assert!(told.contains("UTC by an unknown program\n"), "{told}");
     }
 }
