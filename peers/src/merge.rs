@@ -81,6 +81,8 @@ mod tests {
             rounds: None,
             machine: Machine::default(),
             fsync: None,
+            engines: Vec::new(),
+            left_out: Vec::new(),
             rows,
         }
     }

@@ -1,5 +1,6 @@
 //! PostgreSQL by `sqlx`.
 
+mod server;
 mod statements;
 
 use std::fmt;
@@ -7,15 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use runstore_bench::{Case, Engine, Failure, Result, Subject};
+use runstore_bench::{About, Case, Engine, Failure, Result, Subject};
 use runstore_core::Durability;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, query_scalar, raw_sql};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
+use self::server::synchronous_commit;
 use self::statements::Session;
 use crate::bare::{Bare, Course};
-use crate::rows::{Found, Read, Scene, Write, Written};
+use crate::rows::{Found, Read, Scene, Write, Written, left_out};
 
 const SCHEMA: &str = "runstore_bench_reference";
 
@@ -109,14 +111,9 @@ impl BarePostgres {
     }
 
     fn options(&self, durability: Durability) -> Result<PgConnectOptions> {
-        let options: PgConnectOptions = self.url.parse().map_err(Failure::engine)?;
-        let commit = match durability {
-            Durability::Full => "on",
-            Durability::Relaxed | Durability::Volatile => "off",
-        };
-        Ok(options.disable_statement_logging().options([
+        Ok(self.connection()?.options([
             ("search_path", SCHEMA),
-            ("synchronous_commit", commit),
+            ("synchronous_commit", synchronous_commit(durability)),
             ("jit", "off"),
             // A plan lasts as long as its connection, and is made while the tables are all but empty: it must not
             // read the whole of them, or sort, when they have grown.
@@ -135,6 +132,13 @@ impl Engine for BarePostgres {
 
     fn is_reference(&self) -> bool {
         true
+    }
+
+    async fn look(&self, durability: Durability) -> Result<About> {
+        Ok(About {
+            facts: self.facts(durability).await?,
+            leaves_out: left_out(),
+        })
     }
 
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Builder, TableDefinition};
-use runstore_bench::{Case, Engine, Result, Subject};
+use runstore_bench::{About, Case, Engine, Result, Subject};
 use runstore_core::{Durability, Uuid};
 
 use self::reads::Reader;
@@ -17,7 +17,7 @@ use self::writes::Writer;
 use crate::bare::Course;
 use crate::embedded::{Embedded, READERS, place};
 use crate::group::apart;
-use crate::rows::{Caught, Scene};
+use crate::rows::{Caught, Scene, left_out};
 
 /// As much memory as a store on redb gives it.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -100,6 +100,13 @@ impl Engine for BareRedb {
 
     fn is_reference(&self) -> bool {
         true
+    }
+
+    async fn look(&self, _: Durability) -> Result<About> {
+        Ok(About {
+            facts: Vec::new(),
+            leaves_out: left_out(),
+        })
     }
 
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {

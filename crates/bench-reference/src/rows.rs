@@ -125,20 +125,37 @@ pub(crate) struct Scene {
     pub(crate) text: String,
 }
 
-impl Scene {
-    /// That of the case; `None` if its workload is none of a bare loop.
-    pub(crate) fn of(case: &Case) -> Option<Self> {
-        let runs = match case.workload {
-            // As over a store: each worker has tasks of its own.
-            Workload::Plan | Workload::Resume => case.runs.max(case.workers),
-            Workload::Cycle
+/// The workloads that no bare loop does.
+pub(crate) fn left_out() -> Vec<Workload> {
+    let all = Workload::ALL.into_iter();
+    all.filter(|workload| !is_done(*workload)).collect()
+}
+
+const fn is_done(workload: Workload) -> bool {
+    matches!(
+        workload,
+        Workload::Cycle
             | Workload::Finish
             | Workload::Claim
             | Workload::ClaimNothing
             | Workload::Append
+            | Workload::Plan
             | Workload::Snapshot
-            | Workload::Pages => case.runs,
-            _ => return None,
+            | Workload::Pages
+            | Workload::Resume
+    )
+}
+
+impl Scene {
+    /// That of the case; `None` if its workload is none of a bare loop.
+    pub(crate) fn of(case: &Case) -> Option<Self> {
+        if !is_done(case.workload) {
+            return None;
+        }
+        let runs = match case.workload {
+            // As over a store: each worker has tasks of its own.
+            Workload::Plan | Workload::Resume => case.runs.max(case.workers),
+            _ => case.runs,
         };
         Some(Self {
             run_ids: (0..runs).map(|_| Uuid::now_v7()).collect(),

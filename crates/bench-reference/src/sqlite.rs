@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use runstore_bench::{Case, Engine, Result, Subject};
+use runstore_bench::{About, Case, Engine, Fact, Result, Subject};
 use runstore_core::Durability;
 use rusqlite::{Connection, OpenFlags};
 
@@ -17,7 +17,7 @@ use self::writes::Writer;
 use crate::bare::Course;
 use crate::embedded::{Embedded, READERS, place};
 use crate::group::apart;
-use crate::rows::{Caught, Scene};
+use crate::rows::{Caught, Scene, left_out};
 
 /// The rows of a task, an attempt and an event as the store has them. A key is the run's number and the number
 /// within the run in one integer, so that a table is one tree in the order of its run.
@@ -89,6 +89,12 @@ impl BareSqlite {
     pub const fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
+
+    /// What is beneath it and beneath any store on SQLite in this program.
+    #[must_use]
+    pub fn facts() -> Vec<Fact> {
+        vec![Fact::new("SQLite", rusqlite::version())]
+    }
 }
 
 #[async_trait]
@@ -99,6 +105,13 @@ impl Engine for BareSqlite {
 
     fn is_reference(&self) -> bool {
         true
+    }
+
+    async fn look(&self, _: Durability) -> Result<About> {
+        Ok(About {
+            facts: Self::facts(),
+            leaves_out: left_out(),
+        })
     }
 
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {

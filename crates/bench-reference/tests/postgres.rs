@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use common::{Look, Rows, cycles_leave_their_rows, does_every_workload_it_says};
+use runstore_bench::{Engine, Fact};
 use runstore_bench_reference::BarePostgres;
+use runstore_core::Durability;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar};
 
 /// One after the other, for the schema is one.
@@ -16,6 +18,7 @@ async fn it_does_every_workload_it_says_and_cycles_leave_each_row_once() {
     // A server of its own: one that is shared may be at work on the same schema.
     let cluster = runstore_postgres_testing::Cluster::start(&[]).unwrap();
     let url = cluster.url();
+    tells_what_the_server_is_set_to(&BarePostgres::new(url.clone())).await;
     does_every_workload_it_says(BarePostgres::new(url.clone())).await;
     cycles_leave_their_rows(BarePostgres::new(url.clone()), Beside(url.clone())).await;
     let mut connection = PgConnection::connect(&url).await.unwrap();
@@ -25,6 +28,26 @@ async fn it_does_every_workload_it_says_and_cycles_leave_each_row_once() {
         .await
         .unwrap();
     assert_eq!(left, 0, "the schema is left");
+}
+
+async fn tells_what_the_server_is_set_to(bare: &BarePostgres) {
+    for (durability, commit) in [(Durability::Full, "on"), (Durability::Relaxed, "off")] {
+        let about = bare.look(durability).await.unwrap();
+        let names = Vec::from_iter(about.facts.iter().map(|fact| fact.name.as_str()));
+        let expected = [
+            "server_version",
+            "fsync",
+            "synchronous_commit",
+            "full_page_writes",
+            "wal_sync_method",
+            "shared_buffers",
+            "max_connections",
+        ];
+        assert_eq!(names, expected);
+        for (name, value) in [("fsync", "off"), ("synchronous_commit", commit)] {
+            assert!(about.facts.contains(&Fact::new(name, value)), "{about:?}");
+        }
+    }
 }
 
 struct Beside(String);

@@ -3,7 +3,17 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use runstore_core::Durability;
 
-use crate::{Case, Result, Steps};
+use crate::report::Fact;
+use crate::{Case, Result, Steps, Workload};
+
+/// What an engine tells of itself before anything is measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// What its figures hang on beside the machine: versions, and settings of a server.
+    pub facts: Vec<Fact>,
+    /// The workloads that it does not do.
+    pub leaves_out: Vec<Workload>,
+}
 
 /// Something that can carry out workloads.
 #[async_trait]
@@ -14,6 +24,12 @@ pub trait Engine: Send + Sync {
     /// Whether it is a reference: a bare loop on a storage engine's own API, without the contract of a store.
     fn is_reference(&self) -> bool {
         false
+    }
+
+    /// Looks at what it is to work with, before anything is measured. An engine that could not begin a case of this
+    /// durability fails here, so that the others are not measured in vain.
+    async fn look(&self, _durability: Durability) -> Result<About> {
+        Ok(About::default())
     }
 
     /// Begins a case on an empty store, and fills it with what the case says; `None` if it does not do the

@@ -30,12 +30,12 @@ pub enum Failure {
         /// What is wrong with it.
         what: String,
     },
-    /// Something went wrong while an engine was measured.
+    /// Something went wrong with an engine.
     During {
         /// The engine.
         engine: String,
-        /// What it was at.
-        workload: Workload,
+        /// What was measured; nothing yet if it could not begin.
+        workload: Option<Workload>,
         /// What went wrong.
         source: Box<Self>,
     },
@@ -52,7 +52,16 @@ impl Failure {
     pub(crate) fn during(self, engine: &str, workload: Workload) -> Self {
         Self::During {
             engine: engine.to_owned(),
-            workload,
+            workload: Some(workload),
+            source: Box::new(self),
+        }
+    }
+
+    /// Of an engine that was looked at before anything is measured.
+    pub(crate) fn before(self, engine: &str) -> Self {
+        Self::During {
+            engine: engine.to_owned(),
+            workload: None,
             source: Box::new(self),
         }
     }
@@ -75,9 +84,10 @@ impl fmt::Display for Failure {
             Self::Trace { line, what } => write!(formatter, "line {line} of the trace: {what}"),
             Self::During {
                 engine,
-                workload,
+                workload: Some(workload),
                 source,
             } => write!(formatter, "{engine}, {workload}: {source}"),
+            Self::During { engine, source, .. } => write!(formatter, "{engine}: {source}"),
             Self::Refused(why) => formatter.write_str(why),
         }
     }

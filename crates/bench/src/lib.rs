@@ -10,6 +10,7 @@
 //! What an application does can be measured as well as a workload: [`Recorded`] writes its calls down in a trace, and
 //! [`replay`] makes them again on any store.
 
+mod begin;
 mod calls;
 mod case;
 mod engine;
@@ -27,18 +28,18 @@ mod trace;
 mod worker_engine;
 mod workloads;
 
+pub use begin::begin;
 pub use case::{Case, Workload};
-pub use engine::{Engine, Subject};
+pub use engine::{About, Engine, Subject};
 pub use error::{Failure, Result};
 pub use length::Length;
 pub use measure::disk::{FileSystem, measure_fsync};
 pub use recorded::Recorded;
 pub use replay::{Difference, Differences, MethodLatency, Replayed, Timing, replay};
-pub use report::{
-    Compared, Comparison, Figure, StepLatency, compare, html, reference_of, terminal,
-};
-pub use report::{Fsync, Machine, Percentiles, Report, Round, Rounds, Row, Spread};
-pub use run::{Plan, Progress, begin, run, run_into};
+pub use report::{Compared, Comparison, Figure, compare, html, reference_of, terminal};
+pub use report::{EngineFacts, Fact, Fsync, LeftOut, Machine, Percentiles, Report, Round, Rounds};
+pub use report::{Row, Spread, StepLatency};
+pub use run::{Plan, Progress, run, run_into};
 pub use steps::Steps;
 pub use store_engine::{Opened, Opener, StoreEngine};
 pub use trace::{Trace, read_trace};

@@ -2,6 +2,7 @@
 
 mod bars;
 mod compare;
+mod engines;
 mod facts;
 pub(crate) mod figures;
 mod grid;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Case, Length};
 
 pub use compare::{Compared, Comparison, Figure, compare};
+pub use engines::{EngineFacts, Fact, LeftOut};
 pub use group::reference_of;
 pub use html::html;
 pub use terminal::terminal;
@@ -45,6 +47,12 @@ pub struct Report {
     pub machine: Machine,
     /// What a flush of the disk costs there.
     pub fsync: Option<Fsync>,
+    /// What is beneath the engines that tell of it.
+    #[serde(default)]
+    pub engines: Vec<EngineFacts>,
+    /// The workloads that were to be measured and that not every engine does.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// One row for each engine and case, the engines of a case together.
     pub rows: Vec<Row>,
 }

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::measure::disk::measure_fsync;
-use crate::measure::machine;
+use crate::begin::{begin, check};
 use crate::measure::process::Usage;
 use crate::pace::Pace;
-use crate::report::{Percentiles, Report, Round, Rounds, Row, StepLatency, distribution};
+use crate::report::{LeftOut, Percentiles, Report, Round, Row, StepLatency, distribution};
 use crate::{Case, Engine, Failure, Length, Result, Steps, Subject, Workload};
 
 /// What is to be measured.
@@ -42,9 +41,6 @@ pub struct Progress<'p> {
     pub engine: &'p str,
 }
 
-/// All crates of runstore have one version.
-const PROGRAM: &str = concat!("runstore ", env!("CARGO_PKG_VERSION"));
-
 /// The most operations of a round whose length is a time: what they use up is made before and held in the store.
 const MOST_OPERATIONS: u64 = 400_000;
 
@@ -63,33 +59,9 @@ pub async fn run(
     plan: &Plan,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Report> {
-    let mut report = begin(engines, plan)?;
+    let mut report = begin(engines, plan).await?;
     run_into(&mut report, engines, plan, progress).await?;
     Ok(report)
-}
-
-/// Begins a report: looks at the machine, and measures what a flush costs if the plan says so.
-///
-/// # Errors
-/// If the plan cannot be carried out, or its folder cannot be written to.
-pub fn begin(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report> {
-    check(engines, plan)?;
-    let began_at = SystemTime::now().duration_since(UNIX_EPOCH);
-    Ok(Report {
-        version: 1,
-        began_at: began_at.map_or(0, |since| since.as_secs()),
-        program: Some(PROGRAM.to_owned()),
-        rounds: Some(Rounds {
-            count: plan.rounds,
-            length: plan.length,
-        }),
-        machine: machine::look(&plan.folder),
-        fsync: match plan.fsync {
-            Some(duration) => Some(measure_fsync(&plan.folder, duration)?),
-            None => None,
-        },
-        rows: Vec::new(),
-    })
 }
 
 /// Measures the engines in the cases of the plan, and adds the rows of each case to the report when the case is over:
@@ -117,7 +89,10 @@ pub async fn run_into(
             });
             done += 1;
             let turn = Turn::begun(engine.as_ref(), case, plan.length).await;
-            turns.extend(turn.map_err(|error| error.during(engine.name(), case.workload))?);
+            match turn.map_err(|error| error.during(engine.name(), case.workload))? {
+                Some(turn) => turns.push(turn),
+                None => LeftOut::note(&mut report.left_out, case.workload, engine.name()),
+            }
         }
         for _ in 0..plan.rounds {
             for turn in &mut turns {
@@ -139,38 +114,6 @@ pub async fn run_into(
             rows.push(row.map_err(|error| error.during(&engine, case.workload))?);
         }
         report.rows.append(&mut rows);
-    }
-    Ok(())
-}
-
-fn check(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<()> {
-    let refuse = |why: &str| Err(Failure::Refused(why.to_owned()));
-    if engines.is_empty() || plan.cases.is_empty() {
-        return refuse("there is nothing to measure: no engine, or no case");
-    }
-    if plan.rounds == 0 || matches!(plan.length, Length::Operations(0)) {
-        return refuse("rounds and operations must be at least 1");
-    }
-    if plan.length == Length::Time(Duration::ZERO) {
-        return refuse("the time of a round must be above 0");
-    }
-    for case in &plan.cases {
-        if case.workers == 0 || case.runs == 0 {
-            return refuse("workers and runs must be at least 1");
-        }
-        if case
-            .rate
-            .is_some_and(|rate| !rate.is_finite() || rate <= 0.0)
-        {
-            return refuse("a rate must be above 0");
-        }
-        // The time from when it was due would hold what is made before it.
-        if case.rate.is_some() && case.workload.is_interrupted() {
-            let workload = case.workload;
-            return refuse(&format!(
-                "{workload} cannot be measured at a rate, for each operation needs something made before it"
-            ));
-        }
     }
     Ok(())
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use runstore_core::{Durability, Store};
 
+use crate::report::Fact;
 use crate::workloads::{Work, World};
-use crate::{Case, Engine, Result, Steps, Subject, WorkerEngine};
+use crate::{About, Case, Engine, Result, Steps, Subject, WorkerEngine, Workload};
 
 /// What makes the stores of an engine: the only one that knows which backend it is.
 #[async_trait]
@@ -20,6 +21,11 @@ pub trait Opener: Send + Sync {
 
     /// Removes a store that was closed.
     async fn remove(&self, opened: &Opened) -> Result<()>;
+
+    /// What is beneath a store that is open: versions, and settings of a server.
+    async fn facts(&self, _opened: &Opened) -> Result<Vec<Fact>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A store that was opened for a case.
@@ -33,6 +39,25 @@ pub struct Opened {
     pub files: Vec<PathBuf>,
     /// Whether all its work is done in this process.
     pub is_in_process: bool,
+}
+
+impl Opened {
+    /// Whether its tasks are still there once it is closed: what is in memory is gone.
+    pub(crate) fn outlives_its_handle(&self) -> bool {
+        !(self.files.is_empty() && self.is_in_process)
+    }
+}
+
+/// Opens a store, which tells whether that can be, and asks what is beneath it. It is gone again then.
+pub(crate) async fn look(
+    opener: &dyn Opener,
+    durability: Durability,
+) -> Result<(Opened, Vec<Fact>)> {
+    let opened = opener.open(durability).await?;
+    let facts = opener.facts(&opened).await;
+    opened.store.close().await?;
+    opener.remove(&opened).await?;
+    Ok((opened, facts?))
 }
 
 /// A store as an engine of the benchmark.
@@ -61,6 +86,15 @@ impl StoreEngine {
 impl Engine for StoreEngine {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    async fn look(&self, durability: Durability) -> Result<About> {
+        let (opened, facts) = look(&*self.opener, durability).await?;
+        let leaves_out = match opened.outlives_its_handle() {
+            true => Vec::new(),
+            false => vec![Workload::Open],
+        };
+        Ok(About { facts, leaves_out })
     }
 
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use runstore_core::{Durability, NewEvent};
 
 use self::on_run::WorkerOnRun;
-use crate::store_engine::Opener;
+use crate::store_engine::{Opener, look};
 use crate::workloads::{World, claims};
-use crate::{Case, Engine, Failure, Result, Steps, Subject, Workload};
+use crate::{About, Case, Engine, Failure, Result, Steps, Subject, Workload};
 
 /// How many tasks there are to choose from for few callers.
 const BATCH: usize = 10;
@@ -56,8 +56,17 @@ impl Engine for WorkerEngine {
         &self.name
     }
 
+    async fn look(&self, durability: Durability) -> Result<About> {
+        let (_, facts) = look(&*self.opener, durability).await?;
+        let leaves_out = Workload::ALL.into_iter().filter(|of| !does(*of));
+        Ok(About {
+            facts,
+            leaves_out: leaves_out.collect(),
+        })
+    }
+
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {
-        if !matches!(case.workload, Workload::Cycle | Workload::Finish) {
+        if !does(case.workload) {
             return Ok(None);
         }
         let opened = self.opener.open(case.durability).await?;
@@ -77,6 +86,11 @@ impl Engine for WorkerEngine {
             world,
         })))
     }
+}
+
+/// Whether a worker does it: the others are calls that it does not make.
+const fn does(workload: Workload) -> bool {
+    matches!(workload, Workload::Cycle | Workload::Finish)
 }
 
 /// The engine at work on a case. Dropped, it ends the workers.

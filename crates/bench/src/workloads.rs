@@ -29,8 +29,7 @@ impl Work {
             Workload::AppendBesideSnapshots | Workload::SnapshotBesideAppends => {
                 Some(Self::Beside(Beside::default()))
             }
-            // What is in memory is gone once it is closed.
-            Workload::Open if world.opened.files.is_empty() && world.opened.is_in_process => None,
+            Workload::Open if !world.opened.outlives_its_handle() => None,
             Workload::Open => Some(Self::Opening(Opening::default())),
             plain => Some(Self::Plain(plain)),
         }

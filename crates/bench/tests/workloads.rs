@@ -72,6 +72,8 @@ async fn every_workload_is_carried_out_as_often_as_asked_for() {
         let rows = Vec::from_iter(rows);
         // What is in memory cannot be opened again.
         let engines = if workload == Workload::Open { 0 } else { 2 };
+        let left_out = report.left_out.iter().find(|of| of.workload == workload);
+        assert_eq!(left_out.map_or(0, |of| of.engines.len()), 2 - engines);
         assert_eq!(rows.len(), engines, "{workload}");
         for row in rows {
             assert_eq!(

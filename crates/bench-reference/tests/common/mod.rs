@@ -48,6 +48,11 @@ async fn measured(engine: impl Engine + 'static, cases: Vec<Case>) -> Result<Rep
 /// also checked by itself: it refuses to end a case whose rows are not as many as were written.
 pub(crate) async fn does_every_workload_it_says(engine: impl Engine + 'static) {
     assert!(engine.is_reference());
+    let about = engine.look(Durability::Full).await.unwrap();
+    for workload in Workload::ALL {
+        let is_left_out = about.leaves_out.contains(&workload);
+        assert_eq!(is_left_out, !WORKLOADS.contains(&workload), "{workload}");
+    }
     let cases = Vec::from_iter(Workload::ALL.map(case));
     let report = measured(engine, cases).await.unwrap();
     let done = Vec::from_iter(report.rows.iter().map(|row| row.case.workload));

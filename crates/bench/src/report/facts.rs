@@ -2,6 +2,7 @@
 
 use runstore_core::Timestamp;
 
+use super::engines::{LeftOut, beneath};
 use super::figures::{ABSENT, count, rate, size, time, whole_bytes};
 use super::{Fsync, Report, Rounds};
 
@@ -12,6 +13,9 @@ pub(crate) fn head(report: &Report) -> Vec<(&'static str, String)> {
         ("rounds", report.rounds.map_or_else(absent, rounds)),
     ];
     facts.extend(of_machine(report));
+    facts.extend(beneath(report).into_iter().map(|told| ("engine", told)));
+    let left_out = report.left_out.iter().map(LeftOut::to_string);
+    facts.extend(left_out.map(|told| ("left out", told)));
     facts
 }
 

@@ -231,6 +231,7 @@ mod tests {
             "prefers-color-scheme: dark",
             "Better, beyond the spread",
             "Warning: another number",
+            "<dd>sqlite, bare sqlite: SQLite 3.51.0</dd><dt>left out</dt><dd>open is not done by memory</dd>",
             "<dt>program</dt><dd>runstore 0.1.0</dd><dt>rounds</dt><dd>3 of 1 s</dd>",
         ] {
             assert!(page.contains(part), "{part}");

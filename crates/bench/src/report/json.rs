@@ -63,18 +63,21 @@ mod tests {
     }
 
     #[test]
-    fn a_report_from_before_the_program_and_its_rounds_were_told_is_read() {
+    fn a_report_from_before_the_program_its_rounds_and_the_engines_were_told_is_read() {
         let report = sample::report();
         let mut value = serde_json::to_value(&report).unwrap();
         assert_eq!(value["program"], "runstore 0.1.0");
         assert_eq!(value["rounds"]["length"]["seconds"], 1.0);
         let fields = value.as_object_mut().unwrap();
-        fields.remove("program");
-        fields.remove("rounds");
+        for later in ["program", "rounds", "engines", "leftOut"] {
+            assert!(fields.remove(later).is_some(), "{later}");
+        }
         let read = Report::from_json(&value.to_string()).unwrap();
         let expected = Report {
             program: None,
             rounds: None,
+            engines: Vec::new(),
+            left_out: Vec::new(),
             ..report
         };
         assert_eq!(read, expected);

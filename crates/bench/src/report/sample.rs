@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use runstore_core::Durability;
 
-use super::{Fsync, Machine, Percentiles, Report, Round, Rounds, Row, StepLatency};
+use super::{
+    EngineFacts, Fact, Fsync, LeftOut, Machine, Percentiles, Report, Round, Rounds, Row,
+    StepLatency,
+};
 use crate::{Case, Length, Workload};
 
 pub(crate) fn case(workload: Workload, workers: usize, tasks: u64) -> Case {
@@ -102,6 +105,16 @@ pub(crate) fn report() -> Report {
                 ..latency(290.0)
             },
         }),
+        engines: ["sqlite", "bare sqlite"]
+            .map(|engine| EngineFacts {
+                engine: engine.to_owned(),
+                facts: vec![Fact::new("SQLite", "3.51.0")],
+            })
+            .into(),
+        left_out: vec![LeftOut {
+            workload: Workload::Open,
+            engines: vec!["memory".to_owned()],
+        }],
         rows: Vec::new(),
     };
     for workers in [1, 4, 16] {

@@ -65,6 +65,7 @@ mod tests {
             "program      runstore 0.1.0\nrounds       3 of 1 s\n",
             "file system  ext4 on /dev/vda",
             "flush        3,214/s, p50 290 µs, p99 910 µs",
+            "engine       sqlite, bare sqlite: SQLite 3.51.0\nleft out     open is not done by memory\n",
             "cycle · 4 workers · 1,000 tasks · 1 run · 200 B payload · full durability",
             "│ bare sqlite",
             "store/bare",
@@ -90,6 +91,8 @@ mod tests {
         report.rows.clear();
         report.fsync = None;
         report.machine.processor = None;
+        report.engines.clear();
+        report.left_out.clear();
         let text = terminal(&report);
         assert!(text.contains("processor    –\n") && text.ends_with("flush        –\n"));
     }

@@ -1,5 +1,7 @@
 //! The engines of a benchmark: stores in fresh files, on a server, or in memory, by the names of their backends.
 
+mod server;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,22 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use runstore::{BACKENDS, Durability, Store, StoreUrl};
-use runstore_bench::{Engine, Failure as BenchFailure, Opened, Opener, StoreEngine};
-#[cfg(feature = "postgres")]
-use runstore_bench_reference::BarePostgres;
+use runstore::{BACKENDS, Durability, Store};
+use runstore_bench::{Engine, Fact, Failure as BenchFailure, Opened, Opener, StoreEngine};
 #[cfg(feature = "redb")]
 use runstore_bench_reference::BareRedb;
 #[cfg(feature = "sqlite")]
 use runstore_bench_reference::BareSqlite;
 
-use crate::failure::{Context, Failure};
+use crate::failure::Failure;
 use crate::open::shown;
 
 type Result<T> = std::result::Result<T, BenchFailure>;
-
-/// The schema of a database in which stores are measured, unless their URL names another.
-const SCHEMA: &str = "runstore_bench";
 
 /// What is measured beside the calls of a store.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +83,7 @@ fn reference_to(store: &str, folder: &Path) -> Option<Box<dyn Engine>> {
         #[cfg(feature = "redb")]
         "redb" => Some(Box::new(BareRedb::new(folder.to_owned()))),
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Some(Box::new(BarePostgres::new(without_options(store)))),
+        "postgres" | "postgresql" => Some(Box::new(server::bare(store))),
         _ => {
             // Without an engine in files nobody needs it.
             let _ = folder;
@@ -95,41 +92,9 @@ fn reference_to(store: &str, folder: &Path) -> Option<Box<dyn Engine>> {
     }
 }
 
-/// What a URL may say of the connection, by which a bare loop finds the server as a store does.
-#[cfg(feature = "postgres")]
-const OF_CONNECTION: [&str; 10] = [
-    "application_name",
-    "dbname",
-    "host",
-    "hostaddr",
-    "password",
-    "port",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-];
-
-/// The URL without what only a store understands.
-#[cfg(feature = "postgres")]
-fn without_options(url: &str) -> String {
-    let Some((place, options)) = url.split_once('?') else {
-        return url.to_owned();
-    };
-    let kept = options.split('&').filter(|option| {
-        let (key, _) = option.split_once('=').unwrap_or((option, ""));
-        OF_CONNECTION.contains(&key)
-    });
-    let kept = Vec::from_iter(kept).join("&");
-    match kept.as_str() {
-        "" => place.to_owned(),
-        kept => format!("{place}?{kept}"),
-    }
-}
-
 fn engine(store: &str, folder: &Path) -> std::result::Result<StoreEngine, Failure> {
     if store.starts_with("postgres") && store.contains(':') {
-        return server(store);
+        return server::engine(store);
     }
     let (backend, options) = store.split_once('?').unwrap_or((store, ""));
     if !BACKENDS.contains(&backend) || backend == "postgres" {
@@ -151,40 +116,6 @@ fn engine(store: &str, folder: &Path) -> std::result::Result<StoreEngine, Failur
         folder: folder.to_owned(),
     };
     Ok(StoreEngine::new(store, fresh))
-}
-
-/// The options of a store on a server that make another engine of it, in a report.
-const OF_ENGINE: [&str; 6] = [
-    "connections",
-    "durability",
-    "poll_ms",
-    "pooler",
-    "runtime",
-    "together",
-];
-
-fn server(store: &str) -> std::result::Result<StoreEngine, Failure> {
-    let url: StoreUrl = store
-        .parse()
-        .or_fail(format!("cannot read the URL --store {}", shown(store)))?;
-    let has = |option| url.options().any(|(key, _)| key == option);
-    let mut name = "postgres".to_owned();
-    for (key, value) in url.options().filter(|(key, _)| OF_ENGINE.contains(key)) {
-        name = with_option(&name, key, value);
-    }
-    let server = Server {
-        url: match has("schema") {
-            true => store.to_owned(),
-            false => with_option(store, "schema", SCHEMA),
-        },
-        has_durability: has("durability"),
-    };
-    Ok(StoreEngine::new(name, server))
-}
-
-fn with_option(url: &str, key: &str, value: &str) -> String {
-    let joint = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{joint}{key}={value}")
 }
 
 /// Stores in fresh files, or in memory.
@@ -261,35 +192,12 @@ impl Opener for Fresh {
         }
         Ok(())
     }
-}
 
-/// Stores on a server: all in one schema, each case with runs of its own, which are deleted in the end.
-struct Server {
-    url: String,
-    /// Whether its URL says what a write survives, whatever a case asks for.
-    has_durability: bool,
-}
-
-#[async_trait]
-impl Opener for Server {
-    async fn open(&self, durability: Durability) -> Result<Opened> {
-        let url = match self.has_durability {
-            true => self.url.clone(),
-            false => with_option(&self.url, "durability", &durability.to_string()),
-        };
-        Ok(Opened {
-            store: runstore::open(&url).await?,
-            place: url,
-            files: Vec::new(),
-            is_in_process: false,
-        })
-    }
-
-    async fn open_again(&self, opened: &Opened) -> Result<Option<Arc<dyn Store>>> {
-        Ok(Some(runstore::open(&opened.place).await?))
-    }
-
-    async fn remove(&self, _: &Opened) -> Result<()> {
-        Ok(())
+    async fn facts(&self, _: &Opened) -> Result<Vec<Fact>> {
+        match self.backend.as_str() {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => Ok(BareSqlite::facts()),
+            _ => Ok(Vec::new()),
+        }
     }
 }

@@ -102,9 +102,11 @@ fn measured(
             biased;
             () = interrupted() => Err(Failure::new("interrupted")),
             measured = async {
-                let report = report.insert(runstore_bench::begin(engines, plan)?);
-                runstore_bench::run_into(report, engines, plan, &mut show).await
-            } => measured.or_fail("the benchmark was broken off"),
+                let begun = runstore_bench::begin(engines, plan).await;
+                let report = report.insert(begun.or_fail("cannot begin the benchmark")?);
+                let measured = runstore_bench::run_into(report, engines, plan, &mut show).await;
+                measured.or_fail("the benchmark was broken off")
+            } => measured,
         }
     });
     bar.finish_and_clear();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use runstore_bench::FileSystem;
 use serde_json::Value;
@@ -93,6 +93,23 @@ fn the_report_as_json_has_the_rows_that_were_asked_for() {
     assert_eq!(report["rounds"]["count"], 1);
     assert_eq!(report["rounds"]["length"]["operations"], 3);
     assert_eq!(folder.files(), [""; 0]);
+}
+
+#[test]
+fn what_is_beneath_an_engine_and_what_it_does_not_do_is_told() {
+    let folder = Folder::new();
+    let of = ["open", "--store=memory", "--store=sqlite", "--workers=1"];
+    let told = folder.succeed(small(&of));
+    let left_out = "left out     open is not done by memory, bare sqlite\n";
+    assert!(told.contains(left_out), "{told}");
+    assert!(
+        told.contains("engine       sqlite, bare sqlite: SQLite 3."),
+        "{told}"
+    );
+    let report = json(&folder.succeed(small(&[&of[..], &["--json"]].concat())));
+    assert_eq!(report["engines"][0]["engine"], "sqlite");
+    assert_eq!(report["engines"][0]["facts"][0]["name"], "SQLite");
+    assert_eq!(report["leftOut"][0]["engines"][0], "memory");
 }
 
 #[test]
@@ -232,7 +249,16 @@ fn what_cannot_be_measured_is_refused_before_anything_is() {
         ),
         (
             &["--store", "memory?x=1"],
-            "memory?x=1, cycle: invalid input: url has option \"x\"",
+            "memory?x=1: invalid input: url has option \"x\"",
+        ),
+        // Told at once, and not when it is its turn.
+        (
+            &["--store", "sqlite", "--store", "redb?nothing=1"],
+            "redb?nothing=1: invalid input: url has option \"nothing\"",
+        ),
+        (
+            &["open", "--store", "memory"],
+            "there is nothing to measure: open is not done by memory",
         ),
     ] {
         let told = folder.fail(small(arguments));
@@ -311,69 +337,4 @@ fn nobody_has_to_read_the_report() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains("cannot write the output"), "{told}");
     }
-}
-
-#[test]
-fn an_interrupted_benchmark_leaves_nothing() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
-        let folder = Folder::new();
-        let arguments = ["bench", "--allow-tmpfs", "--rounds=1000", "--store=sqlite"];
-        let mut bench = folder.command(arguments).spawn().unwrap();
-        let store = folder.path().join("runstore-bench-1").join("0.sqlite");
-        while !store.exists() {
-            assert_eq!(bench.try_wait().unwrap(), None, "it ended before");
-            std::thread::yield_now();
-        }
-        let interrupt = Command::new("kill")
-            .args([signal, &bench.id().to_string()])
-            .status();
-        assert!(interrupt.unwrap().success());
-        let output = bench.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{signal}");
-        assert_eq!(
-            String::from_utf8(output.stderr).unwrap(),
-            "error: interrupted\n"
-        );
-        assert_eq!(folder.files(), [""; 0], "{signal}");
-    }
-}
-
-#[test]
-fn the_cases_that_are_over_are_told_of_a_benchmark_that_is_broken_off() {
-    let folder = Folder::new();
-    let arguments = [
-        "bench",
-        "append",
-        "--allow-tmpfs",
-        "--no-reference",
-        "--operations=1",
-        "--rounds=1",
-        "--store=sqlite",
-        "--tasks=1,9000000",
-        "--json",
-    ];
-    let mut bench = folder
-        .command(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let store = folder.path().join("runstore-bench-1").join("1.sqlite");
-    while !store.exists() {
-        assert_eq!(bench.try_wait().unwrap(), None, "it ended before");
-        std::thread::yield_now();
-    }
-    let interrupt = Command::new("kill")
-        .args(["-INT", &bench.id().to_string()])
-        .status();
-    assert!(interrupt.unwrap().success());
-    let output = bench.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("of the cases that did"), "{told}");
-    assert!(told.ends_with("error: interrupted\n"), "{told}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let rows = report["rows"].as_array().unwrap();
-    let tasks = Vec::from_iter(rows.iter().map(|row| &row["case"]["tasks"]));
-    assert_eq!(tasks, [1]);
-    assert_eq!(folder.files(), [""; 0]);
 }

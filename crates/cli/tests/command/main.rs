@@ -5,6 +5,7 @@
 
 mod bad_plans;
 mod bench;
+mod bench_broken_off;
 mod bench_replay;
 mod demo;
 mod killed;

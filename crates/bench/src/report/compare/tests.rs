@@ -5,8 +5,8 @@ use std::time::Duration;
 use runstore_core::Durability;
 
 use super::*;
-use crate::report::Rounds;
 use crate::report::sample::{case, report, row};
+use crate::report::{EngineFacts, Fact, Rounds};
 use crate::{Length, Workload};
 
 fn spread(least: f64, median: f64, most: f64) -> Spread {
@@ -150,5 +150,35 @@ fn other_rounds_are_said_and_so_is_that_they_are_not_known() {
     let expected = ["the old report does not tell its rounds' length"];
     assert_eq!(compare(&old, &new).warnings, expected);
     new.rounds = None;
+    assert_eq!(compare(&old, &new).warnings, [""; 0]);
+}
+
+#[test]
+fn what_is_another_beneath_the_engines_is_said_once_of_those_that_share_it() {
+    let (mut old, mut new) = (report(), report());
+    let of = |engines: &[&str], facts: &[(&str, &str)]| {
+        let facts = facts.iter().map(|(name, value)| Fact::new(*name, *value));
+        let facts = Vec::from_iter(facts);
+        let engines = engines.iter().map(|engine| EngineFacts {
+            engine: (*engine).to_owned(),
+            facts: facts.clone(),
+        });
+        Vec::from_iter(engines)
+    };
+    let both = ["postgres", "bare postgres"];
+    old.engines = of(
+        &both,
+        &[("version", "15"), ("fsync", "on"), ("gone", "yes")],
+    );
+    new.engines = of(&both, &[("version", "16"), ("fsync", "on"), ("more", "1")]);
+    new.engines.extend(of(&["sqlite"], &[("SQLite", "3")]));
+    let expected = [
+        "another version of postgres, bare postgres: 15 then, 16 now",
+        "another more of postgres, bare postgres: – then, 1 now",
+        "another gone of postgres, bare postgres: yes then, – now",
+    ];
+    assert_eq!(compare(&old, &new).warnings, expected);
+    // Of an engine that is only in one of them there is nothing to say.
+    old.engines.clear();
     assert_eq!(compare(&old, &new).warnings, [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! What makes a comparison mean less than it seems to.
 
-use crate::report::figures::{count, size, time};
-use crate::report::{Report, facts};
+use crate::report::figures::{ABSENT, count, size, time};
+use crate::report::{EngineFacts, Report, facts};
 
 /// By how much the cost of a flush must differ for a warning: it varies by itself.
 const OTHER_DISK: f64 = 1.5;
@@ -10,6 +10,7 @@ const OTHER_DISK: f64 = 1.5;
 pub(super) fn of(old: &Report, new: &Report) -> Vec<String> {
     let mut warnings = of_rounds(old, new);
     warnings.extend(of_machines(old, new));
+    warnings.extend(of_engines(old, new));
     warnings
 }
 
@@ -56,4 +57,47 @@ fn of_machines(old: &Report, new: &Report) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// What is another beneath the engines of which both reports tell; once of those of which it is the same.
+fn of_engines(old: &Report, new: &Report) -> Vec<String> {
+    let mut changes: Vec<(Change<'_>, Vec<&str>)> = Vec::new();
+    for now in &new.engines {
+        let then = old.engines.iter().find(|then| then.engine == now.engine);
+        for change in then.into_iter().flat_map(|then| changed(then, now)) {
+            match changes.iter_mut().find(|(known, _)| *known == change) {
+                Some((_, engines)) => engines.push(&now.engine),
+                None => changes.push((change, vec![&now.engine])),
+            }
+        }
+    }
+    let told = changes.into_iter().filter_map(|(change, engines)| {
+        let Change { name, then, now } = change;
+        differing(&format!("{name} of {}", engines.join(", ")), then, now)
+    });
+    told.collect()
+}
+
+#[derive(PartialEq)]
+struct Change<'r> {
+    name: &'r str,
+    then: &'r str,
+    now: &'r str,
+}
+
+fn changed<'r>(old: &'r EngineFacts, new: &'r EngineFacts) -> Vec<Change<'r>> {
+    let value = |of: &'r EngineFacts, name: &str| {
+        let fact = of.facts.iter().find(|fact| fact.name == name);
+        fact.map(|fact| fact.value.as_str())
+    };
+    let is_only_old = |name: &&str| value(new, name).is_none();
+    let old_names = old.facts.iter().map(|fact| fact.name.as_str());
+    let names = new.facts.iter().map(|fact| fact.name.as_str());
+    let names = names.chain(old_names.filter(is_only_old));
+    let changes = names.map(|name| Change {
+        name,
+        then: value(old, name).unwrap_or(ABSENT),
+        now: value(new, name).unwrap_or(ABSENT),
+    });
+    changes.filter(|change| change.then != change.now).collect()
 }
