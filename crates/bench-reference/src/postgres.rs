@@ -91,6 +91,7 @@ const TABLES: &str = r#"
 #[derive(Clone)]
 pub struct BarePostgres {
     url: String,
+    name: String,
 }
 
 /// Without the URL, for that may hold a password.
@@ -106,8 +107,18 @@ impl BarePostgres {
     /// An engine on the server and database of this URL, in the schema `runstore_bench_reference`, which it creates
     /// and drops. Another one in the same database is refused while it is at work.
     #[must_use]
-    pub const fn new(url: String) -> Self {
-        Self { url }
+    pub fn new(url: String) -> Self {
+        Self {
+            url,
+            name: "bare postgres".to_owned(),
+        }
+    }
+
+    /// The same under another name in the report, where there are several of it.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     fn options(&self, durability: Durability) -> Result<PgConnectOptions> {
@@ -127,7 +138,7 @@ impl BarePostgres {
 #[async_trait]
 impl Engine for BarePostgres {
     fn name(&self) -> &str {
-        "bare postgres"
+        &self.name
     }
 
     fn is_reference(&self) -> bool {

@@ -16,6 +16,8 @@ const SETTINGS: &str = "
     ]) WITH ORDINALITY AS wanted (name, place)
     ORDER BY place";
 
+const USUAL_PORT: u16 = 5432;
+
 /// What a commit waits for in the sessions of a store and of the loop alike, whatever the server has by itself.
 pub(super) const fn synchronous_commit(durability: Durability) -> &'static str {
     match durability {
@@ -25,6 +27,26 @@ pub(super) const fn synchronous_commit(durability: Durability) -> &'static str {
 }
 
 impl BarePostgres {
+    /// Where it is, as `host/database`, for others to see: without the user and the password.
+    ///
+    /// # Errors
+    /// The URL names no server.
+    pub fn place(&self) -> Result<String> {
+        let connection = self.connection()?;
+        let host = match connection.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => connection.get_host().to_owned(),
+        };
+        let port = match connection.get_port() {
+            USUAL_PORT => String::new(),
+            port => format!(":{port}"),
+        };
+        // A server takes the name of the user for that of the database if none is given.
+        let database = connection.get_database();
+        let database = database.unwrap_or_else(|| connection.get_username());
+        Ok(format!("{host}{port}/{database}"))
+    }
+
     /// What is beneath a session of this durability, of the loop and of a store on the same server.
     ///
     /// # Errors
@@ -67,5 +89,31 @@ impl BarePostgres {
             None => options,
         };
         Ok(options.disable_statement_logging())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_the_host_and_the_database_and_nobodys_password() {
+        for (url, place) in [
+            (
+                "postgres://me:secret@db.example/agents",
+                "db.example/agents",
+            ),
+            ("postgres://me:secret@db.example:5432/a", "db.example/a"),
+            ("postgres://me@db.example:6432/a", "db.example:6432/a"),
+            ("postgres://me@[::1]:6432/a", "::1:6432/a"),
+            (
+                "postgres://me@db.example/a?host=10.0.0.7&port=1",
+                "10.0.0.7:1/a",
+            ),
+            ("postgres:///a?host=/run/postgresql", "/run/postgresql/a"),
+        ] {
+            let found = BarePostgres::new(url.to_owned()).place();
+            assert_eq!(found.unwrap(), place);
+        }
     }
 }

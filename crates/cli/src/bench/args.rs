@@ -62,7 +62,8 @@ pub(crate) struct MeasureArguments {
     #[arg(value_name = "WORKLOAD")]
     pub(crate) workloads: Vec<Workload>,
     /// An engine: the name of a backend, whose stores are fresh files in the folder (sqlite, redb, memory; with
-    /// options as in sqlite?OPTION=VALUE), or postgres://USER@HOST/DATABASE; may be given several times
+    /// options as in sqlite?OPTION=VALUE), or postgres://USER@HOST/DATABASE; may be given several times, also with
+    /// several servers, databases and schemas
     /// [default: all but postgres]
     #[arg(long = "store", value_name = "ENGINE")]
     pub(crate) stores: Vec<String>,

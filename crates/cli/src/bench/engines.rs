@@ -16,6 +16,7 @@ use runstore_bench_reference::BareRedb;
 #[cfg(feature = "sqlite")]
 use runstore_bench_reference::BareSqlite;
 
+use self::server::OnServer;
 use crate::failure::Failure;
 use crate::open::shown;
 
@@ -48,9 +49,15 @@ pub(crate) fn named(
         [] => Vec::from_iter(by_themselves),
         stores => stores.to_vec(),
     };
+    let servers = stores.iter().map(|store| OnServer::read(store));
+    let servers: Vec<Option<OnServer>> = servers.collect::<std::result::Result<_, _>>()?;
     let mut engines: Vec<Box<dyn Engine>> = Vec::new();
-    for store in &stores {
-        let engine = engine(store, folder)?;
+    for (store, on_server) in stores.iter().zip(&servers) {
+        let others = servers.iter().flatten();
+        let engine = match on_server {
+            Some(server) => server.engine(others.clone()),
+            None => engine(store, folder)?,
+        };
         let name = engine.name();
         if engines.iter().any(|other| other.name() == name) {
             let problem = format!("--store names {name} twice, which could not be told apart");
@@ -61,7 +68,11 @@ pub(crate) fn named(
         if beside.worker_loop {
             engines.push(Box::new(worker));
         }
-        if let Some(reference) = reference_to(store, folder).filter(|_| beside.reference) {
+        let reference = match on_server {
+            Some(server) => server.reference(others),
+            None => reference_to(store, folder),
+        };
+        if let Some(reference) = reference.filter(|_| beside.reference) {
             // Two sets of options of one backend share it.
             let mut names = engines.iter().map(|engine| engine.name());
             if !names.any(|name| name == reference.name()) {
@@ -72,18 +83,14 @@ pub(crate) fn named(
     Ok(engines)
 }
 
-/// The bare loop on the engine that a store is kept by; none for memory.
+/// The bare loop on the engine that stores in files are kept by; none for memory.
 fn reference_to(store: &str, folder: &Path) -> Option<Box<dyn Engine>> {
-    let backend = store
-        .split_once([':', '?'])
-        .map_or(store, |(backend, _)| backend);
+    let (backend, _) = store.split_once('?').unwrap_or((store, ""));
     match backend {
         #[cfg(feature = "sqlite")]
         "sqlite" => Some(Box::new(BareSqlite::new(folder.to_owned()))),
         #[cfg(feature = "redb")]
         "redb" => Some(Box::new(BareRedb::new(folder.to_owned()))),
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Some(Box::new(server::bare(store))),
         _ => {
             // Without an engine in files nobody needs it.
             let _ = folder;
@@ -93,9 +100,6 @@ fn reference_to(store: &str, folder: &Path) -> Option<Box<dyn Engine>> {
 }
 
 fn engine(store: &str, folder: &Path) -> std::result::Result<StoreEngine, Failure> {
-    if store.starts_with("postgres") && store.contains(':') {
-        return server::engine(store);
-    }
     let (backend, options) = store.split_once('?').unwrap_or((store, ""));
     if !BACKENDS.contains(&backend) || backend == "postgres" {
         let mut known = Vec::from_iter(BACKENDS.iter().copied());

@@ -6,6 +6,8 @@
 mod bad_plans;
 mod bench;
 mod bench_broken_off;
+#[cfg(feature = "postgres")]
+mod bench_on_servers;
 mod bench_replay;
 mod demo;
 mod killed;
