@@ -6,6 +6,7 @@ mod ids;
 mod overlap;
 mod play;
 mod report;
+mod shown;
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ mod plots;
 mod sample;
 mod scale;
 mod svg;
-mod terminal;
+pub(crate) mod terminal;
 
 use hdrhistogram::Histogram;
 use runstore_core::Durability;

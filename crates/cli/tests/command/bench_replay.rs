@@ -60,6 +60,9 @@ async fn a_recorded_application_is_answered_alike_by_any_engine() {
     let told = folder.succeed(replay);
     assert!(told.contains("answered otherwise: 0;"), "{told}");
     assert!(told.contains("finish_task"), "{told}");
+    assert!(!told.contains("later than in the recording"), "{told}");
+    let told = folder.succeed([&replay[..], &["--timing", "recorded"]].concat());
+    assert!(told.contains(" later than in the recording"), "{told}");
 }
 
 #[tokio::test]
