@@ -1,13 +1,17 @@
 //! The benchmark of runstore beside its peers: the programs take turns, a round each.
 
+mod running;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
 use clap::Parser;
 use runstore_bench::{Failure, Report, Result, Rounds, html, terminal};
 use runstore_peers::{Arguments, folder_in, merged, on_runtime};
 use tokio::process::Command;
+
+use self::running::Running;
 
 /// Measure runstore beside its peers
 #[derive(Debug, Parser)]
@@ -38,7 +42,8 @@ fn main() -> ExitCode {
 
 async fn measured(mut turns: Turns) -> Result<String> {
     // The programs make their folders in this one: whoever breaks them off leaves theirs, and this one is removed.
-    let folder = folder_in(&turns.arguments.dir)?;
+    let dir = turns.arguments.dir.clone();
+    let folder = folder_in(&dir)?;
     let rounds = Rounds {
         count: usize::from(turns.arguments.rounds),
         length: turns.arguments.plan()?.length,
@@ -57,6 +62,9 @@ async fn measured(mut turns: Turns) -> Result<String> {
         report.ok_or_else(|| Failure::Refused("--rounds must be at least 1".to_owned()))?;
     // Each program was told to make one.
     report.rounds = Some(rounds);
+    // Theirs is gone when anybody reads this.
+    let shown = dir.canonicalize().unwrap_or(dir);
+    report.machine.folder = shown.display().to_string();
     if let Some(file) = &turns.html {
         fs::write(file, html(&report, None)).map_err(|error| {
             let what = format!("cannot write --html {}", file.display());
@@ -85,22 +93,15 @@ async fn of_runstore(turns: &Turns) -> Result<Report> {
 
 /// Lets the program make a round, and takes its report.
 async fn told_by(program: &Path, mut command: Command, arguments: &Arguments) -> Result<Report> {
-    let running = command
-        .args(arguments.of_a_turn())
-        .arg("--json")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
+    command.args(arguments.of_a_turn()).arg("--json");
     let unrunnable = |error| {
         let what = format!("cannot run {}", program.display());
         Failure::io(what, error)
     };
-    let output = running.map_err(unrunnable)?.wait_with_output();
-    let output = output.await.map_err(unrunnable)?;
-    if !output.status.success() {
-        let status = output.status;
+    let running = Running::start(command).map_err(unrunnable)?;
+    let (status, told) = running.told().await.map_err(unrunnable)?;
+    if !status.success() {
         return Err(Failure::Refused(format!("{}: {status}", program.display())));
     }
-    Report::from_json(&String::from_utf8_lossy(&output.stdout))
+    Report::from_json(&told)
 }

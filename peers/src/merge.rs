@@ -2,16 +2,29 @@
 
 use runstore_bench::{Case, Report, Row};
 
-/// The reports as one: what the same engine did in the same case are the rounds of one row. The machine and its
-/// flushes are those of the first. `None` of none.
+/// The reports as one: what the same engine did in the same case are the rounds of one row. What is beneath an engine, and
+/// what it leaves out, is as it was told first; the program, the machine and its flushes are those of the first report.
+/// `None` of none.
 ///
 /// The distribution of times is left out, for that of several rounds cannot be told from theirs.
 #[must_use]
 pub fn merged(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
     let mut reports = reports.into_iter();
     let mut whole = reports.next()?;
-    let rows = std::mem::take(&mut whole.rows).into_iter();
-    let rows = rows.chain(reports.flat_map(|report| report.rows));
+    let mut rows = std::mem::take(&mut whole.rows);
+    for mut report in reports {
+        rows.append(&mut report.rows);
+        for of in report.engines {
+            if !whole.engines.iter().any(|known| known.engine == of.engine) {
+                whole.engines.push(of);
+            }
+        }
+        for of in report.left_out {
+            if !whole.left_out.contains(&of) {
+                whole.left_out.push(of);
+            }
+        }
+    }
     let mut cases: Vec<(Case, Vec<Row>)> = Vec::new();
     for mut row in rows {
         row.distribution.clear();
@@ -39,7 +52,7 @@ pub fn merged(reports: impl IntoIterator<Item = Report>) -> Option<Report> {
 
 #[cfg(test)]
 mod tests {
-    use runstore_bench::{Machine, Percentiles, Round, Workload};
+    use runstore_bench::{EngineFacts, Fact, Machine, Percentiles, Round, Workload};
     use runstore_core::Durability;
 
     use super::*;
@@ -98,7 +111,17 @@ mod tests {
         let of_peer = |rate| vec![row("peer", Workload::Cycle, rate)];
         let turns = [of_store(1.0), of_peer(2.0), of_store(3.0), of_peer(4.0)];
         let reports = turns.into_iter().zip(7..);
-        let whole = merged(reports.map(|(rows, began_at)| report(began_at, rows))).unwrap();
+        let reports = reports.map(|(rows, began_at)| {
+            let mut report = report(began_at, rows);
+            let engine = report.rows[0].engine.clone();
+            let facts = vec![Fact::new("version", began_at.to_string())];
+            report.engines.push(EngineFacts { engine, facts });
+            report
+        });
+        let whole = merged(reports).unwrap();
+        let told = whole.engines.iter();
+        let told = told.map(|of| (of.engine.as_str(), of.facts[0].value.as_str()));
+        assert_eq!(Vec::from_iter(told), [("store", "7"), ("peer", "8")]);
         let told = whole.rows.iter().map(|row| {
             let rates = row.rounds.iter().map(|round| round.per_second);
             (

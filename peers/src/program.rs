@@ -66,7 +66,7 @@ pub fn on_runtime(work: impl Future<Output = Result<String>>) -> ExitCode {
             runtime.block_on(async {
                 tokio::select! {
                     biased;
-                    Ok(()) = tokio::signal::ctrl_c() => {
+                    () = runstore_bench::interrupted() => {
                         Err(Failure::Refused("interrupted".to_owned()))
                     }
                     done = work => done,

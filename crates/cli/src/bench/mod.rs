@@ -6,14 +6,13 @@ mod replay;
 mod scratch;
 
 use std::fs::{self, File};
-use std::future::pending;
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runstore_bench::{
     Case, Comparison, Engine, FileSystem, Length, Plan, Progress, Report, Workload, compare, html,
-    terminal,
+    interrupted, terminal,
 };
 
 pub(crate) use self::args::BenchArguments;
@@ -111,28 +110,6 @@ fn measured(
     });
     bar.finish_and_clear();
     measured
-}
-
-/// Until somebody breaks the benchmark off: by Ctrl-C, or as a shell that is closed or a time limit does.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let told = [SignalKind::terminate(), SignalKind::hangup()].map(signal);
-        if let [Ok(mut terminate), Ok(mut hangup)] = told {
-            tokio::select! {
-                Ok(()) = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            return;
-        }
-    }
-    // Not to be listened to is no end.
-    if tokio::signal::ctrl_c().await.is_err() {
-        pending().await
-    }
 }
 
 /// A flush that reaches no disk costs nothing, and a figure with it says nothing.
