@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, query_scalar, raw_sql};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use self::server::synchronous_commit;
+use self::server::{synchronous_commit, told};
 use self::statements::Session;
 use crate::bare::{Bare, Course};
 use crate::rows::{Found, Read, Scene, Write, Written, left_out};
@@ -147,7 +147,8 @@ impl Engine for BarePostgres {
 
     async fn look(&self, durability: Durability) -> Result<About> {
         Ok(About {
-            facts: self.facts(durability).await?,
+            // By a connection as it has in a case.
+            facts: told(&self.options(durability)?, durability).await?,
             leaves_out: left_out(),
         })
     }

@@ -10,13 +10,14 @@ use common::{Look, Rows, cycles_leave_their_rows, does_every_workload_it_says};
 use runstore_bench::{Engine, Fact};
 use runstore_bench_reference::BarePostgres;
 use runstore_core::Durability;
+use runstore_postgres_testing::{Cluster, Pooler};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar};
 
 /// One after the other, for the schema is one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_does_every_workload_it_says_and_cycles_leave_each_row_once() {
     // A server of its own: one that is shared may be at work on the same schema.
-    let cluster = runstore_postgres_testing::Cluster::start(&[]).unwrap();
+    let cluster = Cluster::start(&[]).unwrap();
     let url = cluster.url();
     tells_what_the_server_is_set_to(&BarePostgres::new(url.clone())).await;
     does_every_workload_it_says(BarePostgres::new(url.clone())).await;
@@ -48,6 +49,17 @@ async fn tells_what_the_server_is_set_to(bare: &BarePostgres) {
             assert!(about.facts.contains(&Fact::new(name, value)), "{about:?}");
         }
     }
+}
+
+/// A pooler takes none of the settings of the loop, but tells what a store behind it has beneath.
+#[tokio::test]
+async fn behind_a_pooler_the_server_tells_of_itself_and_the_loop_is_refused_before_its_turn() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let pooler = Pooler::start(&cluster, 2).unwrap();
+    let bare = BarePostgres::new(pooler.url());
+    let facts = bare.facts(Durability::Full).await.unwrap();
+    assert!(facts.contains(&Fact::new("fsync", "off")), "{facts:?}");
+    assert!(bare.look(Durability::Full).await.is_err());
 }
 
 struct Beside(String);

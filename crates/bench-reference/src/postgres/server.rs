@@ -52,28 +52,7 @@ impl BarePostgres {
     /// # Errors
     /// The URL names no server, or the server lets nobody in.
     pub async fn facts(&self, durability: Durability) -> Result<Vec<Fact>> {
-        let mut connection = self
-            .connection()?
-            .connect()
-            .await
-            .map_err(Failure::engine)?;
-        // By the simple protocol, which every pooler lets through.
-        let rows = raw_sql(SETTINGS).fetch_all(&mut connection).await;
-        let rows = rows.map_err(Failure::engine)?;
-        connection.close().await.map_err(Failure::engine)?;
-        let mut facts = Vec::with_capacity(rows.len() + 1);
-        for row in rows {
-            let (name, value) = (row.try_get("name"), row.try_get("value"));
-            let name: String = name.map_err(Failure::engine)?;
-            facts.push(Fact {
-                name,
-                value: value.map_err(Failure::engine)?,
-            });
-        }
-        let commit = Fact::new("synchronous_commit", synchronous_commit(durability));
-        // Beside what else a commit waits for.
-        facts.insert(facts.len().min(2), commit);
-        Ok(facts)
+        told(&self.connection()?, durability).await
     }
 
     /// How the server is found, and nothing else: a pooler takes no settings.
@@ -88,8 +67,30 @@ impl BarePostgres {
             Some(address) => options.host(&address),
             None => options,
         };
-        Ok(options.disable_statement_logging())
+        Ok(options.disable_statement_logging().extra_float_digits(None))
     }
+}
+
+/// What the server tells a connection that is made so.
+pub(super) async fn told(options: &PgConnectOptions, durability: Durability) -> Result<Vec<Fact>> {
+    let mut connection = options.connect().await.map_err(Failure::engine)?;
+    // By the simple protocol, which every pooler lets through.
+    let rows = raw_sql(SETTINGS).fetch_all(&mut connection).await;
+    let rows = rows.map_err(Failure::engine)?;
+    connection.close().await.map_err(Failure::engine)?;
+    let mut facts = Vec::with_capacity(rows.len() + 1);
+    for row in rows {
+        let (name, value) = (row.try_get("name"), row.try_get("value"));
+        let name: String = name.map_err(Failure::engine)?;
+        facts.push(Fact {
+            name,
+            value: value.map_err(Failure::engine)?,
+        });
+    }
+    let commit = Fact::new("synchronous_commit", synchronous_commit(durability));
+    // Beside what else a commit waits for.
+    facts.insert(facts.len().min(2), commit);
+    Ok(facts)
 }
 
 #[cfg(test)]
