@@ -13,6 +13,9 @@ use tokio::process::Command;
 
 use self::running::Running;
 
+/// How many tasks a caller of runstore claims at once, beside one that claims one by one: as many as the peers'.
+const BATCH: &str = "10";
+
 /// Measure runstore beside its peers
 #[derive(Debug, Parser)]
 struct Turns {
@@ -79,7 +82,13 @@ async fn measured(mut turns: Turns) -> Result<String> {
 
 async fn of_runstore(turns: &Turns) -> Result<Report> {
     let mut command = Command::new(&turns.runstore);
-    command.args(["bench", "--no-reference", "--worker-loop"]);
+    command.args([
+        "bench",
+        "--no-reference",
+        "--worker-loop",
+        "--claim-batch",
+        BATCH,
+    ]);
     let by_themselves = ["sqlite".to_owned(), "redb".to_owned()];
     let stores = match turns.stores.as_slice() {
         [] => &by_themselves[..],

@@ -82,6 +82,11 @@ impl Workload {
         }
     }
 
+    /// Whether each operation claims a task and reports on it: what workers do, and nothing else.
+    pub(crate) const fn works_on_tasks(self) -> bool {
+        matches!(self, Self::Cycle | Self::Finish)
+    }
+
     /// Whether each operation needs something made before it that is not measured: then the rate is that of the
     /// measured time alone.
     #[must_use]

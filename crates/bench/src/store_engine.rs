@@ -1,5 +1,6 @@
 //! Any store as an engine of the benchmark.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -64,6 +65,8 @@ pub(crate) async fn look(
 pub struct StoreEngine {
     name: String,
     opener: Arc<dyn Opener>,
+    /// How many tasks a call claims, if that is what the engine is for.
+    batch: Option<NonZeroU32>,
 }
 
 impl StoreEngine {
@@ -72,13 +75,31 @@ impl StoreEngine {
         Self {
             name: name.into(),
             opener: Arc::new(opener),
+            batch: None,
+        }
+    }
+
+    /// The same stores as an engine of their own whose workers claim so many tasks by one call
+    /// ([`Store::claim_tasks`]), and work on one after the other: in [`Workload::Cycle`] and [`Workload::Finish`].
+    #[must_use]
+    pub fn in_batches(&self, of: NonZeroU32) -> Self {
+        Self {
+            name: named_beside(&self.name, &format!("batch {of}")),
+            opener: Arc::clone(&self.opener),
+            batch: Some(of),
         }
     }
 
     /// The worker loop over stores of the same, as an engine of its own.
     #[must_use]
     pub fn worker(&self) -> WorkerEngine {
-        WorkerEngine::new(&self.name, Arc::clone(&self.opener))
+        let name = named_beside(&self.name, "worker");
+        WorkerEngine::new(name, Arc::clone(&self.opener))
+    }
+
+    fn leaves_out(&self, workload: Workload, opened: &Opened) -> bool {
+        self.batch.is_some() && !workload.works_on_tasks()
+            || workload == Workload::Open && !opened.outlives_its_handle()
     }
 }
 
@@ -90,21 +111,36 @@ impl Engine for StoreEngine {
 
     async fn look(&self, durability: Durability) -> Result<About> {
         let (opened, facts) = look(&*self.opener, durability).await?;
-        let leaves_out = match opened.outlives_its_handle() {
-            true => Vec::new(),
-            false => vec![Workload::Open],
-        };
-        Ok(About { facts, leaves_out })
+        let leaves_out = Workload::ALL
+            .into_iter()
+            .filter(|workload| self.leaves_out(*workload, &opened));
+        Ok(About {
+            facts,
+            leaves_out: leaves_out.collect(),
+        })
     }
 
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {
         let opened = self.opener.open(case.durability).await?;
-        let world = World::filled(case.clone(), opened, Arc::clone(&self.opener)).await?;
-        let Some(work) = Work::of(&world) else {
-            world.end().await?;
+        if self.leaves_out(case.workload, &opened) {
+            opened.store.close().await?;
+            self.opener.remove(&opened).await?;
             return Ok(None);
-        };
+        }
+        let mut world = World::filled(case.clone(), opened, Arc::clone(&self.opener)).await?;
+        if let Some(size) = self.batch {
+            world = world.claiming_by(size).await?;
+        }
+        let work = Work::of(case.workload);
         Ok(Some(Box::new(StoreSubject { world, work })))
+    }
+}
+
+/// The name of an engine that stands beside the one of this name. Options come last in a name.
+fn named_beside(name: &str, what: &str) -> String {
+    match name.split_once('?') {
+        Some((store, options)) => format!("{store} {what}?{options}"),
+        None => format!("{name} {what}"),
     }
 }
 

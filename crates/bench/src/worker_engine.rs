@@ -39,13 +39,7 @@ pub struct WorkerEngine {
 }
 
 impl WorkerEngine {
-    /// The engine beside that of this name.
-    pub(crate) fn new(of: &str, opener: Arc<dyn Opener>) -> Self {
-        // Options come last in a name.
-        let name = match of.split_once('?') {
-            Some((store, options)) => format!("{store} worker?{options}"),
-            None => format!("{of} worker"),
-        };
+    pub(crate) fn new(name: String, opener: Arc<dyn Opener>) -> Self {
         Self { name, opener }
     }
 }
@@ -58,7 +52,7 @@ impl Engine for WorkerEngine {
 
     async fn look(&self, durability: Durability) -> Result<About> {
         let (_, facts) = look(&*self.opener, durability).await?;
-        let leaves_out = Workload::ALL.into_iter().filter(|of| !does(*of));
+        let leaves_out = Workload::ALL.into_iter().filter(|of| !of.works_on_tasks());
         Ok(About {
             facts,
             leaves_out: leaves_out.collect(),
@@ -66,7 +60,7 @@ impl Engine for WorkerEngine {
     }
 
     async fn begin(&self, case: &Case) -> Result<Option<Box<dyn Subject>>> {
-        if !does(case.workload) {
+        if !case.workload.works_on_tasks() {
             return Ok(None);
         }
         let opened = self.opener.open(case.durability).await?;
@@ -86,11 +80,6 @@ impl Engine for WorkerEngine {
             world,
         })))
     }
-}
-
-/// Whether a worker does it: the others are calls that it does not make.
-const fn does(workload: Workload) -> bool {
-    matches!(workload, Workload::Cycle | Workload::Finish)
 }
 
 /// The engine at work on a case. Dropped, it ends the workers.

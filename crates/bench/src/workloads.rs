@@ -1,5 +1,6 @@
 //! The workloads over any store.
 
+mod batches;
 mod beside;
 pub(crate) mod claims;
 mod journal;
@@ -23,15 +24,13 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// That of the world's case; `None` if its store cannot do it.
-    pub(crate) fn of(world: &World) -> Option<Self> {
-        match world.case.workload {
+    pub(crate) fn of(workload: Workload) -> Self {
+        match workload {
             Workload::AppendBesideSnapshots | Workload::SnapshotBesideAppends => {
-                Some(Self::Beside(Beside::default()))
+                Self::Beside(Beside::default())
             }
-            Workload::Open if !world.opened.outlives_its_handle() => None,
-            Workload::Open => Some(Self::Opening(Opening::default())),
-            plain => Some(Self::Plain(plain)),
+            Workload::Open => Self::Opening(Opening::default()),
+            plain => Self::Plain(plain),
         }
     }
 

@@ -2,17 +2,34 @@
 
 use runstore_core::{
     AttemptReport, Claim, ClaimRequest, CompleteTask, EventDraft, FinishReport, NewAttempt,
-    NewEvent, RunId,
+    NewEvent,
 };
 use serde_json::{Value, json};
 
 use super::World;
 use crate::{Failure, Result, Steps};
 
-async fn claimed(world: &World, worker: usize, run_id: RunId, steps: &mut Steps) -> Result<Claim> {
+/// The next task of this worker: one that it holds, or else the first that a call claims.
+async fn claimed(world: &World, worker: usize, steps: &mut Steps) -> Result<Claim> {
+    let (store, batches) = (world.store(), &world.batches);
+    if let Some(held) = batches.next(worker) {
+        return Ok(held);
+    }
+    let (_, run_id) = world.next_run()?;
     let request = ClaimRequest::of_run(run_id).with_worker(format!("worker {worker}"));
-    let claim = world.store().claim_next_task(request);
-    let claim = steps.time("claim", claim).await?;
+    let claim = match batches.size() {
+        1 => {
+            let claim = store.claim_next_task(request);
+            steps.time("claim", claim).await?
+        }
+        size => {
+            let claims = store.claim_tasks(request, size);
+            let mut claims = steps.time("claim", claims).await?.into_iter();
+            let first = claims.next();
+            batches.hold(worker, claims);
+            first
+        }
+    };
     claim.ok_or_else(|| Failure::Refused("no task is left to claim: a worker took two".to_owned()))
 }
 
@@ -34,9 +51,9 @@ pub(crate) fn report(world: &World) -> FinishReport {
 }
 
 pub(super) async fn cycle(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
-    let (_, run_id) = world.next_run()?;
     let store = world.store();
-    let token = claimed(world, worker, run_id, steps).await?.token();
+    let claim = claimed(world, worker, steps).await?;
+    let (token, run_id) = (claim.token(), claim.task.run_id);
     let new = NewAttempt::of_claim(token, attempt(world));
     steps.time("attempt", store.add_attempt(new)).await?;
     let new = NewEvent::new(run_id, event(world));
@@ -49,8 +66,7 @@ pub(super) async fn cycle(world: &World, worker: usize, steps: &mut Steps) -> Re
 }
 
 pub(super) async fn finish(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
-    let (_, run_id) = world.next_run()?;
-    let token = claimed(world, worker, run_id, steps).await?.token();
+    let token = claimed(world, worker, steps).await?.token();
     let report = report(world).with_event(event(world));
     let finish = world.store().finish_task(token, report);
     steps.time("finish", finish).await?;
@@ -58,8 +74,7 @@ pub(super) async fn finish(world: &World, worker: usize, steps: &mut Steps) -> R
 }
 
 pub(super) async fn claim(world: &World, worker: usize, steps: &mut Steps) -> Result<()> {
-    let (_, run_id) = world.next_run()?;
-    claimed(world, worker, run_id, steps).await.map(drop)
+    claimed(world, worker, steps).await.map(drop)
 }
 
 pub(super) async fn claim_nothing(world: &World, steps: &mut Steps) -> Result<()> {

@@ -1,10 +1,12 @@
 //! The runs and tasks of a case.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use runstore_core::{NewRun, RunId, Store, TaskDraft, TaskPlan};
 
+use super::batches::Batches;
 use crate::store_engine::{Opened, Opener};
 use crate::{Case, Failure, Result, Workload};
 
@@ -21,6 +23,8 @@ pub(crate) struct World {
     pub(crate) run_ids: Vec<RunId>,
     /// A payload of the size of the case.
     pub(crate) text: String,
+    /// How many tasks a call claims, and what is left of that.
+    pub(crate) batches: Batches,
     /// Whose turn it is among the runs, so that each is used as often as another.
     turn: AtomicUsize,
     added: AtomicU64,
@@ -45,6 +49,7 @@ impl World {
         }
         let world = Self {
             text: case.text(),
+            batches: Batches::of_one(case.workers),
             case,
             opened,
             opener,
@@ -62,6 +67,13 @@ impl World {
             }
         }
         Ok(world)
+    }
+
+    /// Lets each call claim so many tasks, of which there are enough that no worker finds none for what others hold.
+    pub(crate) async fn claiming_by(mut self, size: NonZeroU32) -> Result<Self> {
+        self.batches = Batches::new(size, self.case.workers);
+        self.add_tasks(self.batches.most_held()).await?;
+        Ok(self)
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -70,6 +70,9 @@ pub(crate) struct MeasureArguments {
     /// Measure the loop runstore::Worker over each store as well, in cycle and finish
     #[arg(long)]
     pub(crate) worker_loop: bool,
+    /// Measure workers that claim N tasks by one call over each store as well, in cycle and finish
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(2..=1_000))]
+    pub(crate) claim_batch: Option<u32>,
     /// Leave out the bare loops on the engines' own APIs
     #[arg(long)]
     pub(crate) no_reference: bool,

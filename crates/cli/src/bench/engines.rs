@@ -4,6 +4,7 @@ mod server;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,6 +26,8 @@ type Result<T> = std::result::Result<T, BenchFailure>;
 /// What is measured beside the calls of a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beside {
+    /// Workers that claim so many tasks by one call.
+    pub(crate) claim_batch: Option<NonZeroU32>,
     /// The worker loop over it.
     pub(crate) worker_loop: bool,
     /// The bare loop on its engine.
@@ -63,8 +66,12 @@ pub(crate) fn named(
             let problem = format!("--store names {name} twice, which could not be told apart");
             return Err(Failure::new(problem));
         }
+        let in_batches = beside.claim_batch.map(|of| engine.in_batches(of));
         let worker = engine.worker();
         engines.push(Box::new(engine));
+        if let Some(in_batches) = in_batches {
+            engines.push(Box::new(in_batches));
+        }
         if beside.worker_loop {
             engines.push(Box::new(worker));
         }

@@ -6,6 +6,7 @@ mod replay;
 mod scratch;
 
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
     let old = old_report(arguments)?;
     let scratch = Scratch::within(&arguments.dir)?;
     let beside = Beside {
+        claim_batch: arguments.claim_batch.and_then(NonZeroU32::new),
         worker_loop: arguments.worker_loop,
         reference: !arguments.no_reference,
     };

@@ -159,6 +159,30 @@ fn the_worker_loop_stands_beside_the_calls_of_each_store_in_what_it_does() {
 }
 
 #[test]
+fn workers_that_claim_many_tasks_by_a_call_stand_beside_those_that_claim_one() {
+    let folder = Folder::new();
+    let mut arguments = small(&["finish", "append", "--workers=2", "--json"]);
+    arguments.extend([
+        "--store",
+        "sqlite?readers=2",
+        "--claim-batch=10",
+        "--no-reference",
+    ]);
+    let report = json(&folder.succeed(arguments));
+    let engines = texts(&report, |row| &row["engine"]);
+    let (one, many) = ("sqlite?readers=2", "sqlite batch 10?readers=2");
+    assert_eq!(engines, [one, many, one]);
+    for few in ["--claim-batch=1", "--claim-batch=1001"] {
+        let refused = folder.run(small(&[few]));
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            !refused.status.success() && told.contains("--claim-batch"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn relaxed_durability_is_what_an_engine_has_of_it() {
     let folder = Folder::new();
     let relaxed = ["append", "--durability", "relaxed", "--workers=1", "--json"];
