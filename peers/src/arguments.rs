@@ -97,6 +97,7 @@ impl Arguments {
                 ),
             },
             folder: self.dir.clone(),
+            allow_tmpfs: true,
             fsync: None,
         })
     }

@@ -94,6 +94,7 @@ mod tests {
             rounds: None,
             machine: Machine::default(),
             fsync: None,
+            fsync_in_place: None,
             engines: Vec::new(),
             left_out: Vec::new(),
             rows,

@@ -78,6 +78,7 @@ fn the_report_names_the_folder_that_was_given_and_the_rounds_of_all_turns() {
             ..Machine::default()
         },
         fsync: None,
+        fsync_in_place: None,
         engines: Vec::new(),
         left_out: Vec::new(),
         rows: Vec::new(),

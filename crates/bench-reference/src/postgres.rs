@@ -150,6 +150,7 @@ impl Engine for BarePostgres {
             // By a connection as it has in a case.
             facts: told(&self.options(durability)?, durability).await?,
             leaves_out: left_out(),
+            in_folder: None,
         })
     }
 

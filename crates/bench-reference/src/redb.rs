@@ -106,6 +106,7 @@ impl Engine for BareRedb {
         Ok(About {
             facts: Vec::new(),
             leaves_out: left_out(),
+            in_folder: Some(Durability::Full),
         })
     }
 

@@ -107,10 +107,11 @@ impl Engine for BareSqlite {
         true
     }
 
-    async fn look(&self, _: Durability) -> Result<About> {
+    async fn look(&self, durability: Durability) -> Result<About> {
         Ok(About {
             facts: Self::facts(),
             leaves_out: left_out(),
+            in_folder: Some(kept(durability)),
         })
     }
 
@@ -125,10 +126,7 @@ impl Engine for BareSqlite {
             PathBuf::from(name)
         };
         let files = vec![path.clone(), beside("-wal"), beside("-shm")];
-        let durability = match case.durability {
-            Durability::Full => Durability::Full,
-            Durability::Relaxed | Durability::Volatile => Durability::Relaxed,
-        };
+        let durability = kept(case.durability);
         let of_sides = Arc::clone(&scene);
         let (writer, readers) = apart(move || {
             let writer = Writer::new(writer(&path, durability)?, of_sides);
@@ -139,6 +137,14 @@ impl Engine for BareSqlite {
         let bare = Embedded::start(writer, readers, durability, files)?;
         let course = Course::filled(case, scene, bare).await?;
         Ok(Some(Box::new(course)))
+    }
+}
+
+/// The durability that it has where this one is asked for.
+const fn kept(durability: Durability) -> Durability {
+    match durability {
+        Durability::Full => Durability::Full,
+        Durability::Relaxed | Durability::Volatile => Durability::Relaxed,
     }
 }
 

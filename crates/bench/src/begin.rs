@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::measure::disk::measure_fsync;
+use runstore_core::Durability;
+
+use crate::measure::disk::{FileSystem, measure_flushes};
 use crate::measure::machine;
 use crate::report::{EngineFacts, LeftOut, Report, Rounds};
 use crate::{Engine, Failure, Length, Plan, Result};
@@ -18,6 +20,10 @@ const PROGRAM: &str = concat!("runstore ", env!("CARGO_PKG_VERSION"));
 pub async fn begin(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report> {
     check(engines, plan)?;
     let engine_facts = looked_at(engines, plan).await?;
+    let flushes = match plan.fsync {
+        Some(duration) => Some(measure_flushes(&plan.folder, duration)?),
+        None => None,
+    };
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Report {
         version: 1,
@@ -28,10 +34,8 @@ pub async fn begin(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Report> {
             length: plan.length,
         }),
         machine: machine::look(&plan.folder),
-        fsync: match plan.fsync {
-            Some(duration) => Some(measure_fsync(&plan.folder, duration)?),
-            None => None,
-        },
+        fsync: flushes.map(|of| of.growing),
+        fsync_in_place: flushes.map(|of| of.in_place),
         engines: engine_facts,
         left_out: Vec::new(),
         rows: Vec::new(),
@@ -43,11 +47,16 @@ async fn looked_at(engines: &[Box<dyn Engine>], plan: &Plan) -> Result<Vec<Engin
     let Some(first) = plan.cases.first() else {
         return Ok(Vec::new());
     };
+    let is_in_memory = FileSystem::of(&plan.folder).is_some_and(|of| of.is_in_memory());
     let (mut told, mut left_out) = (Vec::new(), Vec::new());
     let mut is_any_done = false;
     for engine in engines {
         let about = engine.look(first.durability).await;
         let about = about.map_err(|error| error.before(engine.name()))?;
+        if is_in_memory && !plan.allow_tmpfs && about.in_folder == Some(Durability::Full) {
+            let engine = engine.name().to_owned();
+            return Err(Failure::InMemory { engine });
+        }
         for case in &plan.cases {
             match about.leaves_out.contains(&case.workload) {
                 true => LeftOut::note(&mut left_out, case.workload, engine.name()),

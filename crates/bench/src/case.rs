@@ -38,7 +38,7 @@ pub enum Workload {
     Resume,
     /// Nine reads (of a run, its latest events, or a page of its tasks) for each event added.
     Mixed,
-    /// Open the store with its tasks in it, and close it.
+    /// Open the store with its tasks in it; that it is closed again is not measured.
     Open,
 }
 

@@ -13,6 +13,8 @@ pub struct About {
     pub facts: Vec<Fact>,
     /// The workloads that it does not do.
     pub leaves_out: Vec<Workload>,
+    /// How durable its writes to the folder of the benchmark are; `None` if it has no file there.
+    pub in_folder: Option<Durability>,
 }
 
 /// Something that can carry out workloads.

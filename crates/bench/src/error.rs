@@ -39,6 +39,12 @@ pub enum Failure {
         /// What went wrong.
         source: Box<Self>,
     },
+    /// The folder of the stores keeps nothing beyond the machine's memory: durable writes cost nothing there, and a figure
+    /// of them means nothing.
+    InMemory {
+        /// The engine that would write there.
+        engine: String,
+    },
     /// What was asked for makes no sense, or would give figures that mean nothing. The text says why.
     Refused(String),
 }
@@ -88,6 +94,10 @@ impl fmt::Display for Failure {
                 source,
             } => write!(formatter, "{engine}, {workload}: {source}"),
             Self::During { engine, source, .. } => write!(formatter, "{engine}: {source}"),
+            Self::InMemory { engine } => write!(
+                formatter,
+                "the folder is in memory, where the durable writes of {engine} cost nothing"
+            ),
             Self::Refused(why) => formatter.write_str(why),
         }
     }
@@ -101,7 +111,7 @@ impl Error for Failure {
             Self::Io { source, .. } => Some(source),
             // The text holds its own.
             Self::During { source, .. } => source.source(),
-            Self::Trace { .. } | Self::Refused(_) => None,
+            Self::Trace { .. } | Self::InMemory { .. } | Self::Refused(_) => None,
         }
     }
 }

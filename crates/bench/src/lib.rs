@@ -35,7 +35,7 @@ pub use engine::{About, Engine, Subject};
 pub use error::{Failure, Result};
 pub use interrupted::interrupted;
 pub use length::Length;
-pub use measure::disk::{FileSystem, measure_fsync};
+pub use measure::disk::{FileSystem, Flushes, measure_flushes};
 pub use recorded::Recorded;
 pub use replay::{Difference, Differences, MethodLatency, Replayed, Timing, replay};
 pub use report::{Compared, Comparison, Figure, compare, html, reference_of, terminal};

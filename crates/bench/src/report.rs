@@ -45,8 +45,11 @@ pub struct Report {
     pub rounds: Option<Rounds>,
     /// The machine that it was made on.
     pub machine: Machine,
-    /// What a flush of the disk costs there.
+    /// What a flush of the disk costs there where the file grows.
     pub fsync: Option<Fsync>,
+    /// What it costs where the file has its size, as a log that is written anew.
+    #[serde(default)]
+    pub fsync_in_place: Option<Fsync>,
     /// What is beneath the engines that tell of it.
     #[serde(default)]
     pub engines: Vec<EngineFacts>,
@@ -85,8 +88,8 @@ pub struct Machine {
     pub file_system: Option<String>,
 }
 
-/// What a flush costs: four KiB are appended to a file and flushed (`fdatasync`), over and over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a flush costs: four KiB are written to a file and flushed (`fdatasync`), over and over.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fsync {
     /// Flushes in a second.

@@ -1,5 +1,7 @@
 //! The course of a benchmark: the engines take turns over the rounds of each case.
 
+mod warm_up;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +26,8 @@ pub struct Plan {
     pub length: Length,
     /// The folder of the stores; what a flush costs is measured there, unless it is to be left out.
     pub folder: PathBuf,
+    /// Whether durable writes are measured even where the folder is in memory.
+    pub allow_tmpfs: bool,
     /// For how long to measure what a flush costs; not at all if unset.
     pub fsync: Option<Duration>,
 }
@@ -42,13 +46,10 @@ pub struct Progress<'p> {
 }
 
 /// The most operations of a round whose length is a time: what they use up is made before and held in the store.
-const MOST_OPERATIONS: u64 = 400_000;
+pub(crate) const MOST_OPERATIONS: u64 = 400_000;
 
 /// How much later than a round an operation is due at most, for what is later cannot be told.
 const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// How much of the time of a round the warm-up must have taken to tell how many operations fill it.
-const ENOUGH: f64 = 0.2;
 
 /// Measures the engines in the cases of the plan.
 ///
@@ -119,7 +120,7 @@ pub async fn run_into(
 }
 
 /// An engine in a case.
-struct Turn {
+pub(crate) struct Turn {
     subject: Arc<dyn Subject>,
     row: Row,
     operations: u64,
@@ -158,40 +159,6 @@ impl Turn {
         Ok(Some(turn))
     }
 
-    async fn warmed_up_for(&self, operations: u64) -> Result<u64> {
-        self.measured(operations.div_ceil(10)).await?;
-        Ok(operations)
-    }
-
-    /// Carries out more and more operations, until their number in this time can be told.
-    async fn operations_in(&self, time: Duration) -> Result<u64> {
-        let mut operations = self.row.case.workers as u64;
-        loop {
-            let mut seconds = self.measured(operations).await?.0.seconds;
-            let is_enough = |seconds: f64| {
-                seconds >= ENOUGH * time.as_secs_f64() || operations >= MOST_OPERATIONS
-            };
-            if is_enough(seconds) {
-                // One stall, of a disk that still deletes the files of the case before, would make all rounds short.
-                seconds = seconds.min(self.measured(operations).await?.0.seconds);
-            }
-            if is_enough(seconds) {
-                let share = seconds / time.as_secs_f64();
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    clippy::cast_precision_loss,
-                    reason = "bounded, and far from 2^53"
-                )]
-                let fitting = (operations as f64 / share.max(f64::MIN_POSITIVE)) as u64;
-                return Ok(fitting
-                    .min(MOST_OPERATIONS)
-                    .max(self.row.case.workers as u64));
-            }
-            operations = (operations * 4).min(MOST_OPERATIONS);
-        }
-    }
-
     async fn round(&mut self) -> Result<()> {
         let (round, steps) = self.measured(self.operations).await?;
         self.times.add(&steps.operations).map_err(Failure::engine)?;
@@ -216,7 +183,10 @@ impl Turn {
         let (count, at_once) = (operations as f64, at_once(case, operations) as f64);
         let seconds = match case.workload.is_interrupted() {
             true => measured.as_secs_f64() / at_once,
-            false => wall.as_secs_f64(),
+            // At a rate a round lasts until the next operation would be due, or longer if the engine does not keep up.
+            false => wall
+                .as_secs_f64()
+                .max(case.rate.map_or(0.0, |rate| count / rate)),
         };
         let is_own = self.subject.is_in_process() && !case.workload.is_interrupted();
         let step_latencies = steps.steps.iter().map(|(step, times)| StepLatency {

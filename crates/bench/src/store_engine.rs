@@ -1,13 +1,18 @@
 //! Any store as an engine of the benchmark.
 
+#[cfg(test)]
+mod tests;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use runstore_core::{Durability, Store};
 
 use crate::report::Fact;
+use crate::workloads::count::{self, Done};
 use crate::workloads::{Work, World};
 use crate::{About, Case, Engine, Result, Steps, Subject, WorkerEngine, Workload};
 
@@ -43,6 +48,12 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// How durable its files are; `None` if it has none.
+    pub(crate) fn durability_of_files(&self) -> Option<Durability> {
+        let durability = self.store.info().durability;
+        Some(durability).filter(|_| !self.files.is_empty())
+    }
+
     /// Whether its tasks are still there once it is closed: what is in memory is gone.
     pub(crate) fn outlives_its_handle(&self) -> bool {
         !(self.files.is_empty() && self.is_in_process)
@@ -117,6 +128,7 @@ impl Engine for StoreEngine {
         Ok(About {
             facts,
             leaves_out: leaves_out.collect(),
+            in_folder: opened.durability_of_files(),
         })
     }
 
@@ -132,7 +144,11 @@ impl Engine for StoreEngine {
             world = world.claiming_by(size).await?;
         }
         let work = Work::of(case.workload);
-        Ok(Some(Box::new(StoreSubject { world, work })))
+        Ok(Some(Box::new(StoreSubject {
+            world,
+            work,
+            done: AtomicU64::new(0),
+        })))
     }
 }
 
@@ -147,6 +163,8 @@ fn named_beside(name: &str, what: &str) -> String {
 struct StoreSubject {
     world: World,
     work: Work,
+    /// How many operations were carried out.
+    done: AtomicU64,
 }
 
 #[async_trait]
@@ -156,7 +174,9 @@ impl Subject for StoreSubject {
     }
 
     async fn operate(&self, worker: usize, steps: &mut Steps) -> Result<()> {
-        self.work.operate(&self.world, worker, steps).await
+        self.work.operate(&self.world, worker, steps).await?;
+        self.done.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn settle(&self) -> Result<()> {
@@ -176,6 +196,11 @@ impl Subject for StoreSubject {
     }
 
     async fn end(&self) -> Result<()> {
-        self.world.end().await
+        let done = self.done.load(Ordering::Relaxed);
+        let counted = match Done::by(self.world.case.workload, done) {
+            Some(done) => count::check(&self.world, done).await,
+            None => Ok(()),
+        };
+        counted.and(self.world.end().await)
     }
 }

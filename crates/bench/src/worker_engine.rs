@@ -1,6 +1,5 @@
 //! The worker loop over any store as an engine of the benchmark.
 
-mod count;
 mod on_run;
 #[cfg(test)]
 mod tests;
@@ -14,7 +13,7 @@ use runstore_core::{Durability, NewEvent};
 
 use self::on_run::WorkerOnRun;
 use crate::store_engine::{Opener, look};
-use crate::workloads::{World, claims};
+use crate::workloads::{World, claims, count};
 use crate::{About, Case, Engine, Failure, Result, Steps, Subject, Workload};
 
 /// How many tasks there are to choose from for few callers.
@@ -51,11 +50,12 @@ impl Engine for WorkerEngine {
     }
 
     async fn look(&self, durability: Durability) -> Result<About> {
-        let (_, facts) = look(&*self.opener, durability).await?;
+        let (opened, facts) = look(&*self.opener, durability).await?;
         let leaves_out = Workload::ALL.into_iter().filter(|of| !of.works_on_tasks());
         Ok(About {
             facts,
             leaves_out: leaves_out.collect(),
+            in_folder: opened.durability_of_files(),
         })
     }
 
@@ -107,7 +107,7 @@ impl Working {
             let report = || claims::report(&self.world).with_event(claims::event(&self.world));
             reported += worker.stop(report).await?;
         }
-        count::check(&self.world, reported).await
+        count::check(&self.world, count::Done::Worked(reported)).await
     }
 }
 

@@ -3,6 +3,7 @@
 mod batches;
 mod beside;
 pub(crate) mod claims;
+pub(crate) mod count;
 mod journal;
 mod opening;
 mod plans;
@@ -37,6 +38,7 @@ impl Work {
     pub(crate) async fn prepare(&self, world: &World, operations: u64) -> Result<()> {
         match self {
             Self::Plain(Workload::Cycle | Workload::Finish | Workload::Claim) => {
+                world.begin_batches().await?;
                 let each = operations.div_ceil(world.run_ids.len() as u64);
                 world.add_tasks(each).await
             }

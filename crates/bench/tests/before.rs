@@ -52,6 +52,7 @@ fn plan(workloads: &[Workload]) -> Plan {
         length: Length::Operations(1),
         // A flush that is measured there fails.
         folder: PathBuf::from("/nowhere/at/all"),
+        allow_tmpfs: true,
         fsync: Some(Duration::from_millis(1)),
     }
 }
@@ -60,6 +61,7 @@ fn without(workloads: &[Workload]) -> Option<About> {
     Some(About {
         facts: Vec::new(),
         leaves_out: workloads.to_vec(),
+        in_folder: None,
     })
 }
 
@@ -94,7 +96,7 @@ async fn the_report_keeps_what_an_engine_tells_of_itself() {
     let facts = vec![Fact::new("version", "7")];
     let about = About {
         facts: facts.clone(),
-        leaves_out: Vec::new(),
+        ..About::default()
     };
     let engines = [engine("a", Some(about)), engine("b", without(&[]))];
     let plan = Plan {

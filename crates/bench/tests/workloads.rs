@@ -55,6 +55,7 @@ async fn measured(cases: Vec<Case>, rounds: usize, length: Length) -> Result<Rep
         rounds,
         length,
         folder: folder.path().to_owned(),
+        allow_tmpfs: true,
         fsync: None,
     };
     run(&engines, &plan, &mut |_| {}).await
@@ -112,7 +113,8 @@ async fn the_engines_take_turns_and_warm_up_before() {
         rounds: 2,
         length: Length::Operations(1),
         folder: folder.path().to_owned(),
-        fsync: Some(Duration::from_millis(1)),
+        allow_tmpfs: true,
+        fsync: Some(Duration::from_millis(2)),
     };
     let mut turns = Vec::new();
     let mut note = |progress: Progress<'_>| {
@@ -196,6 +198,7 @@ async fn what_means_nothing_is_refused() {
             rounds,
             length,
             folder: folder.path().to_owned(),
+            allow_tmpfs: true,
             fsync: None,
         };
         run(&engines, &plan, &mut |_| {})
@@ -281,6 +284,7 @@ async fn at_a_rate_the_wait_behind_a_slow_operation_counts() {
         rounds: 1,
         length: Length::Operations(50),
         folder: folder.path().to_owned(),
+        allow_tmpfs: true,
         fsync: None,
     };
     let report = run(&engines, &plan, &mut |_| {}).await.unwrap();

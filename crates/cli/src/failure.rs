@@ -24,6 +24,17 @@ impl Failure {
         Self::Told { what, source: None }
     }
 
+    /// What could not be done, and why.
+    pub(crate) fn told(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Told {
+            what: what.into(),
+            source: Some(source.into()),
+        }
+    }
+
     /// A failure to write to the standard output.
     pub(crate) fn output(error: io::Error) -> Self {
         match error.kind() {

@@ -87,12 +87,8 @@ struct Called {
 }
 
 impl Called {
-    /// Takes the next task: one that was fetched with others, or else it fetches.
+    /// Fetches tasks for the caller, and gives the first.
     async fn claim(&self, caller: &Caller) -> Result<TaskId> {
-        let next = caller.fetched().pop_front();
-        if let Some(next) = next {
-            return Ok(next);
-        }
         let Queue { pool, config, .. } = &self.queue;
         let tasks = queries::fetch_next(pool, config, &caller.worker)
             .await
@@ -144,7 +140,11 @@ impl Subject for Called {
         let caller = self.callers.get(worker);
         let caller =
             caller.ok_or_else(|| Failure::Refused("there is no such worker".to_owned()))?;
-        let task_id = steps.time("claim", self.claim(caller)).await?;
+        let fetched = caller.fetched().pop_front();
+        let task_id = match fetched {
+            Some(task_id) => task_id,
+            None => steps.time("claim", self.claim(caller)).await?,
+        };
         steps
             .time("report", self.acknowledge(caller, task_id))
             .await?;

@@ -29,6 +29,7 @@ async fn each_engine_does_the_operations_of_each_round_at_the_durability_asked_f
         rounds: 2,
         length: Length::Operations(23),
         folder: folder.path().to_owned(),
+        allow_tmpfs: true,
         fsync: None,
     };
     let engines = engines(folder.path());

@@ -1,7 +1,7 @@
 //! The disk: which file system a folder is on, and what a flush costs there.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -64,36 +64,74 @@ fn unescaped(text: &str) -> String {
 
 const BLOCK: [u8; 4_096] = [7; 4_096];
 
-/// Appends four KiB to a file and flushes it, over and over for that long.
+/// How many blocks the file has that is written in place: as many as the log of SQLite before it begins anew.
+const BLOCKS: u64 = 1_024;
+
+/// What flushes cost. A file that grows has its new size flushed as well, for which a file system with a journal writes
+/// more than the block; what is written over something costs the block alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flushes {
+    /// Each block is added to the end of the file.
+    pub growing: Fsync,
+    /// Each is written over one that is there.
+    pub in_place: Fsync,
+}
+
+/// Writes four KiB to a file and flushes it, over and over for that long, half of it in each way.
 ///
 /// # Errors
 /// What the system says.
-pub fn measure_fsync(folder: &Path, duration: Duration) -> Result<Fsync> {
+pub fn measure_flushes(folder: &Path, duration: Duration) -> Result<Flushes> {
     let path = folder.join(format!("runstore-bench-fsync-{}", std::process::id()));
     let failed = |source| Failure::io(format!("cannot flush {}", path.display()), source);
-    let mut file = File::create(&path).map_err(failed)?;
+    let measured = measured(&path, duration / 2, failed);
+    fs::remove_file(&path).map_err(failed)?;
+    measured
+}
+
+fn measured(path: &Path, each: Duration, failed: impl Fn(io::Error) -> Failure) -> Result<Flushes> {
+    let mut file = File::create(path).map_err(&failed)?;
+    let growing = over_and_over(each, |_| {
+        file.write_all(&BLOCK).and_then(|()| file.sync_data())
+    })?;
+    let growing = growing.map_err(&failed)?;
+    file.rewind().map_err(&failed)?;
+    for _ in 0..BLOCKS {
+        file.write_all(&BLOCK).map_err(&failed)?;
+    }
+    file.sync_all().map_err(&failed)?;
+    let in_place = over_and_over(each, |number| {
+        if number % BLOCKS == 0 {
+            file.rewind()?;
+        }
+        file.write_all(&BLOCK).and_then(|()| file.sync_data())
+    })?;
+    Ok(Flushes {
+        growing,
+        in_place: in_place.map_err(&failed)?,
+    })
+}
+
+/// Times a flush, which is told its number from 0 on, again and again for that long.
+fn over_and_over(
+    duration: Duration,
+    mut flush: impl FnMut(u64) -> io::Result<()>,
+) -> Result<io::Result<Fsync>> {
     let mut times = histogram()?;
     let begun = Instant::now();
-    let flushed = loop {
+    while times.is_empty() || begun.elapsed() < duration {
         let one = Instant::now();
-        if let Err(error) = file.write_all(&BLOCK).and_then(|()| file.sync_data()) {
-            break Err(failed(error));
+        if let Err(error) = flush(times.len()) {
+            return Ok(Err(error));
         }
         record(&mut times, one.elapsed());
-        if begun.elapsed() >= duration {
-            break Ok(());
-        }
-    };
-    let took = begun.elapsed();
-    drop(file);
-    fs::remove_file(&path).map_err(failed)?;
-    flushed?;
+    }
     #[expect(clippy::cast_precision_loss, reason = "far from 2^53")]
-    let per_second = times.len() as f64 / took.as_secs_f64();
-    Ok(Fsync {
+    let per_second = times.len() as f64 / begun.elapsed().as_secs_f64();
+    Ok(Ok(Fsync {
         per_second,
         latency: Percentiles::of(&times),
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -121,8 +159,10 @@ mod tests {
     #[test]
     fn flushes_are_counted_and_leave_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let fsync = measure_fsync(folder.path(), Duration::from_millis(1)).unwrap();
-        assert!(fsync.per_second > 0.0 && fsync.latency.p50 > 0.0);
+        let flushes = measure_flushes(folder.path(), Duration::from_millis(2)).unwrap();
+        for fsync in [flushes.growing, flushes.in_place] {
+            assert!(fsync.per_second > 0.0 && fsync.latency.p50 > 0.0);
+        }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -34,7 +34,7 @@ fn absent() -> String {
 /// What there is to say of the machine, each with its name.
 pub(crate) fn of_machine(report: &Report) -> Vec<(&'static str, String)> {
     let machine = &report.machine;
-    vec![
+    let mut facts = vec![
         (
             "processor",
             machine.processor.clone().unwrap_or_else(absent),
@@ -50,13 +50,17 @@ pub(crate) fn of_machine(report: &Report) -> Vec<(&'static str, String)> {
             "file system",
             machine.file_system.clone().unwrap_or_else(absent),
         ),
-        ("flush", report.fsync.as_ref().map_or_else(absent, flush)),
-    ]
+    ];
+    let growing = report.fsync.map(|of| flush(of, "where the file grows"));
+    let in_place = report.fsync_in_place.map(|of| flush(of, "in place"));
+    facts.push(("flush", growing.unwrap_or_else(absent)));
+    facts.extend(in_place.map(|told| ("flush", told)));
+    facts
 }
 
-fn flush(fsync: &Fsync) -> String {
+fn flush(fsync: Fsync, of_what: &str) -> String {
     format!(
-        "{}, p50 {}, p99 {}",
+        "{}, p50 {}, p99 {}, {of_what}",
         rate(fsync.per_second),
         time(fsync.latency.p50),
         time(fsync.latency.p99)

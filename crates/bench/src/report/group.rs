@@ -165,7 +165,7 @@ pub(crate) fn explanation(workload: Workload) -> &'static str {
         Workload::Mixed => {
             "Nine reads for each event added: of a run, its latest events, or a page of its tasks."
         }
-        Workload::Open => "Open the store with its tasks in it, and close it.",
+        Workload::Open => "Open the store with its tasks in it.",
     }
 }
 

@@ -83,8 +83,9 @@ fn summary(report: &Report, groups: &[Group<'_>], has_comparison: bool) -> Marku
                 "killed process. volatile: neither. Compare engines of the same durability."
             }
             li {
-                "flush is what one flush of the disk costs where the stores were: a write with full durability "
-                "that is not grouped with others cannot take less."
+                "flush is what one flush of four KiB costs where the stores were: more where the file grows with it, "
+                "for its size is flushed too, than in place. A write with full durability that is not grouped with "
+                "others cannot take less than the latter."
             }
             li {
                 "CPU/op, disk/op and memory are those of the benchmark’s own process. " (ABSENT) " stands for what "

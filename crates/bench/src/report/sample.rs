@@ -105,6 +105,10 @@ pub(crate) fn report() -> Report {
                 ..latency(290.0)
             },
         }),
+        fsync_in_place: Some(Fsync {
+            per_second: 8_021.0,
+            latency: latency(110.0),
+        }),
         engines: ["sqlite", "bare sqlite"]
             .map(|engine| EngineFacts {
                 engine: engine.to_owned(),

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use runstore_core::Claim;
+use runstore_core::{Claim, RunId};
 
 /// What each worker claimed by one call and has not begun to work on.
 #[derive(Debug)]
 pub(crate) struct Batches {
     size: NonZeroU32,
+    /// How many were claimed by then and are worked on by nobody any more.
+    forgotten: AtomicU64,
     held: Vec<Mutex<VecDeque<Claim>>>,
 }
 
@@ -23,6 +26,7 @@ impl Batches {
     pub(crate) fn new(size: NonZeroU32, workers: usize) -> Self {
         Self {
             size,
+            forgotten: AtomicU64::new(0),
             held: (0..workers).map(|_| Mutex::default()).collect(),
         }
     }
@@ -35,6 +39,24 @@ impl Batches {
     /// How many tasks may be claimed and not begun at most.
     pub(crate) fn most_held(&self) -> u64 {
         u64::from(self.size() - 1) * self.held.len() as u64
+    }
+
+    /// Lets all that is held lie, as workers do that are gone, so that each has a claim to make; and tells of which
+    /// runs it was.
+    pub(crate) fn forget(&self) -> Vec<RunId> {
+        let held = (0..self.held.len()).filter_map(|worker| self.of(worker));
+        let held = held.flat_map(|mut held| std::mem::take(&mut *held));
+        let runs = Vec::from_iter(held.map(|claim| claim.task.run_id));
+        self.forgotten
+            .fetch_add(runs.len() as u64, Ordering::Relaxed);
+        runs
+    }
+
+    /// How many tasks are claimed and were not worked on.
+    pub(crate) fn claimed(&self) -> u64 {
+        let held = (0..self.held.len()).filter_map(|worker| self.of(worker));
+        let held: usize = held.map(|held| held.len()).sum();
+        self.forgotten.load(Ordering::Relaxed) + held as u64
     }
 
     /// The next task that this worker holds.

@@ -1,5 +1,6 @@
 //! The runs and tasks of a case.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -83,16 +84,33 @@ impl World {
     /// Adds so many tasks to each run.
     pub(crate) async fn add_tasks(&self, each: u64) -> Result<()> {
         for run_id in &self.run_ids {
-            let mut left = each;
-            let payload = u64::try_from(self.text.len()).unwrap_or(u64::MAX);
-            let at_once = (CHUNK_BYTES / payload.max(1)).clamp(1, CHUNK);
-            while left > 0 {
-                let now = left.min(at_once);
-                left -= now;
-                let plan = TaskPlan::new(*run_id, self.drafts(now));
-                self.store().append_tasks(plan).await?;
-                self.added.fetch_add(now, Ordering::Relaxed);
-            }
+            self.add_tasks_to(*run_id, each).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_tasks_to(&self, run_id: RunId, count: u64) -> Result<()> {
+        let mut left = count;
+        let payload = u64::try_from(self.text.len()).unwrap_or(u64::MAX);
+        let at_once = (CHUNK_BYTES / payload.max(1)).clamp(1, CHUNK);
+        while left > 0 {
+            let now = left.min(at_once);
+            left -= now;
+            let plan = TaskPlan::new(run_id, self.drafts(now));
+            self.store().append_tasks(plan).await?;
+            self.added.fetch_add(now, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Lets workers that claim several tasks begin anew: what they hold is forgotten, and others wait in its place.
+    pub(crate) async fn begin_batches(&self) -> Result<()> {
+        let mut forgotten = HashMap::<RunId, u64>::new();
+        for run_id in self.batches.forget() {
+            *forgotten.entry(run_id).or_default() += 1;
+        }
+        for (run_id, count) in forgotten {
+            self.add_tasks_to(run_id, count).await?;
         }
         Ok(())
     }

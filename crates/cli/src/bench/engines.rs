@@ -34,12 +34,6 @@ pub(crate) struct Beside {
     pub(crate) reference: bool,
 }
 
-/// Whether any of these keeps its stores in files, of which a flush can cost something.
-pub(crate) fn have_files(stores: &[String]) -> bool {
-    let has_files = |store: &String| !store.starts_with("postgres") && !store.starts_with("memory");
-    stores.is_empty() || stores.iter().any(has_files)
-}
-
 /// The engines of these names and URLs; without any, those that need no server. Each has beside it what is wanted.
 pub(crate) fn named(
     stores: &[String],

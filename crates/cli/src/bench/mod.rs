@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runstore_bench::{
-    Case, Comparison, Engine, FileSystem, Length, Plan, Progress, Report, Workload, compare, html,
-    interrupted, terminal,
+    Case, Comparison, Engine, Length, Plan, Progress, Report, Workload, compare, html, interrupted,
+    terminal,
 };
 
 pub(crate) use self::args::BenchArguments;
-use self::args::{MeasureArguments, Other, Survives};
+use self::args::{MeasureArguments, Other};
 use self::engines::Beside;
 use self::scratch::Scratch;
 use crate::failure::{Context, Failure};
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
 }
 
 fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
-    check_folder(arguments)?;
+    check_folder(&arguments.dir)?;
     if let Some(file) = &arguments.html {
         check_page(file)?;
     }
@@ -58,6 +58,7 @@ fn measure(arguments: &MeasureArguments) -> Result<(), Failure> {
             ),
         },
         folder: arguments.dir.clone(),
+        allow_tmpfs: arguments.allow_tmpfs,
         fsync: Some(FSYNC),
     };
     let mut report = None;
@@ -104,7 +105,7 @@ fn measured(
             () = interrupted() => Err(Failure::new("interrupted")),
             measured = async {
                 let begun = runstore_bench::begin(engines, plan).await;
-                let report = report.insert(begun.or_fail("cannot begin the benchmark")?);
+                let report = report.insert(begun.map_err(|failure| refused(failure, plan))?);
                 let measured = runstore_bench::run_into(report, engines, plan, &mut show).await;
                 measured.or_fail("the benchmark was broken off")
             } => measured,
@@ -114,24 +115,26 @@ fn measured(
     measured
 }
 
-/// A flush that reaches no disk costs nothing, and a figure with it says nothing.
-fn check_folder(arguments: &MeasureArguments) -> Result<(), Failure> {
-    let dir = arguments.dir.display();
-    if !arguments.dir.is_dir() {
-        return Err(Failure::new(format!("--dir {dir} is no folder")));
+/// Why the benchmark does not begin, in the words of the command.
+fn refused(failure: runstore_bench::Failure, plan: &Plan) -> Failure {
+    match failure {
+        runstore_bench::Failure::InMemory { engine } => Failure::new(format!(
+            "--dir {} is in memory, where the durable writes of {engine} cost nothing: give a folder on a disk with \
+             --dir, or --allow-tmpfs to measure all the same",
+            plan.folder.display()
+        )),
+        failure => Failure::told("cannot begin the benchmark", failure),
     }
-    let is_in_memory = FileSystem::of(&arguments.dir).is_some_and(|of| of.is_in_memory());
-    if is_in_memory
-        && engines::have_files(&arguments.stores)
-        && arguments.durability == Survives::Full
-        && !arguments.allow_tmpfs
-    {
-        return Err(Failure::new(format!(
-            "--dir {dir} is in memory, where durable writes cost nothing: give a folder on a disk with --dir, or \
-             --allow-tmpfs to measure all the same"
-        )));
+}
+
+fn check_folder(dir: &Path) -> Result<(), Failure> {
+    match dir.is_dir() {
+        true => Ok(()),
+        false => Err(Failure::new(format!(
+            "--dir {} is no folder",
+            dir.display()
+        ))),
     }
-    Ok(())
 }
 
 /// Finds out whether a page can be written there before anything is measured for it, and leaves what is there.

@@ -339,6 +339,18 @@ fn durable_writes_are_not_measured_in_memory_unless_told() {
     for more in [&["--allow-tmpfs"] as &[&str], &["--durability", "relaxed"]] {
         folder.succeed([&within[..], more].concat());
     }
+    // What counts is what the engine does, not what it was asked for.
+    folder.succeed([&of("sqlite?durability=relaxed")[..], &["--no-reference"]].concat());
+    for (durable, engine) in [
+        ("redb", "redb"),
+        ("sqlite?durability=full", "sqlite?durability=full"),
+    ] {
+        let told = folder.fail([&of(durable)[..], &["--durability", "relaxed"]].concat());
+        assert!(
+            told.contains(&format!("writes of {engine} cost nothing")),
+            "{told}"
+        );
+    }
 }
 
 #[test]

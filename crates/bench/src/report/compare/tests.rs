@@ -113,13 +113,13 @@ fn what_makes_the_comparison_mean_less_is_said() {
     new.machine.cores = 2;
     new.machine.file_system = None;
     new.machine.folder = "/elsewhere".to_owned();
-    new.fsync.as_mut().unwrap().latency.p50 *= 3.0;
+    new.fsync_in_place.as_mut().unwrap().latency.p50 *= 3.0;
     new.rows[1].durability = Durability::Relaxed;
     let warnings = compare(&old, &new).warnings;
     let expected = [
         "another number of cores: 8 then, 2 now",
         "another file system: ext4 on /dev/vda then, – now",
-        "another cost of a flush: 290 µs then, 870 µs now",
+        "another cost of a flush: 110 µs then, 330 µs now",
         "another durability: full then, relaxed now, of sqlite: cycle",
     ];
     assert_eq!(warnings.len(), expected.len(), "{warnings:?}");

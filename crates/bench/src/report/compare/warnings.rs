@@ -50,7 +50,9 @@ fn of_machines(old: &Report, new: &Report) -> Vec<String> {
         what => differing(what, then, now),
     });
     let mut warnings: Vec<String> = told.collect();
-    if let (Some(then), Some(now)) = (&old.fsync, &new.fsync) {
+    // In place where both tell it, for that varies less.
+    let in_place = old.fsync_in_place.zip(new.fsync_in_place);
+    if let Some((then, now)) = in_place.or(old.fsync.zip(new.fsync)) {
         let (then, now) = (then.latency.p50, now.latency.p50);
         if then.max(now) > then.min(now) * OTHER_DISK {
             warnings.extend(differing("cost of a flush", &time(then), &time(now)));

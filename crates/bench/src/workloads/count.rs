@@ -1,4 +1,4 @@
-//! What the workers have really done: the rows of the store, counted.
+//! What was really done: the rows of the store, counted.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use runstore_core::{
     TaskStatus,
 };
 
-use crate::workloads::{World, claims};
-use crate::{Failure, Result};
+use super::{World, claims};
+use crate::{Failure, Result, Workload};
 
 const PAGE: u32 = 1_000;
 
@@ -21,25 +21,56 @@ struct Count {
     attempted: u64,
     /// Events of callers.
     events: u64,
+    /// Tasks that were claimed once and are worked on.
+    claimed: u64,
     /// Tasks that wait as they were planned.
     pending: u64,
     /// Tasks that are anything else, and attempts that are the second of a task or of no such task.
     others: u64,
 }
 
-/// Fails unless so many tasks are completed, each once with its attempt and an event, and all others wait.
-pub(super) async fn check(world: &World, completed: u64) -> Result<()> {
+/// What the operations of a case have done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Done {
+    /// So many tasks were claimed, and reported on with an attempt and an event.
+    Worked(u64),
+    /// So many tasks were claimed.
+    Claimed(u64),
+    /// So many events were added.
+    Appended(u64),
+}
+
+impl Done {
+    /// What so many operations of a workload do; `None` if they leave nothing that could be counted.
+    pub(crate) const fn by(workload: Workload, operations: u64) -> Option<Self> {
+        match workload {
+            Workload::Cycle | Workload::Finish => Some(Self::Worked(operations)),
+            Workload::Claim => Some(Self::Claimed(operations)),
+            Workload::Append | Workload::AppendBesideSnapshots => Some(Self::Appended(operations)),
+            _ => None,
+        }
+    }
+}
+
+/// Fails unless the rows are what was done has to leave: nothing is lost and nothing was done twice.
+pub(crate) async fn check(world: &World, done: Done) -> Result<()> {
     let mut found = Count::default();
     for run_id in &world.run_ids {
         let tasks = found.add_tasks(world, *run_id).await?;
         found.add_attempts(world, *run_id, tasks).await?;
         found.add_events(world, *run_id).await?;
     }
+    let (completed, claimed, events) = match done {
+        Done::Worked(tasks) => (tasks, world.batches.claimed(), tasks),
+        Done::Claimed(tasks) => (0, tasks, 0),
+        Done::Appended(events) => (0, 0, events),
+    };
     let expected = Count {
         completed,
         attempted: completed,
-        events: completed,
-        pending: world.added().saturating_sub(completed),
+        events,
+        claimed,
+        pending: world.added().saturating_sub(completed + claimed),
         others: 0,
     };
     match found == expected {
@@ -68,6 +99,8 @@ impl Count {
             if is_reported(&task) {
                 self.completed += 1;
                 completed.insert(task.id);
+            } else if task.status == TaskStatus::InProgress && task.attempt_count == 1 {
+                self.claimed += 1;
             } else if task.status == TaskStatus::Pending && task.attempt_count == 0 {
                 self.pending += 1;
             } else {
