@@ -25,6 +25,8 @@ mod report;
 mod run;
 mod steps;
 mod store_engine;
+#[cfg(test)]
+mod testing;
 mod trace;
 mod worker_engine;
 mod workloads;

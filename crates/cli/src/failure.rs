@@ -39,10 +39,7 @@ impl Failure {
     pub(crate) fn output(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Told {
-                what: "cannot write the output".to_owned(),
-                source: Some(Box::new(error)),
-            },
+            _ => Self::told("cannot write the output", error),
         }
     }
 
@@ -81,10 +78,7 @@ pub(crate) trait Context<T> {
 
 impl<T, E: Error + Send + Sync + 'static> Context<T> for Result<T, E> {
     fn or_fail(self, what: impl Into<String>) -> Result<T, Failure> {
-        self.map_err(|error| Failure::Told {
-            what: what.into(),
-            source: Some(Box::new(error)),
-        })
+        self.map_err(|error| Failure::told(what, error))
     }
 }
 

@@ -4,28 +4,7 @@ use runstore_core::{ClaimRequest, EventDraft, ListRuns, NewEvent, RunId, TaskDra
 use runstore_memory::MemoryStore;
 
 use super::*;
-
-struct Shared(Arc<dyn Store>);
-
-#[async_trait]
-impl Opener for Shared {
-    async fn open(&self, _: Durability) -> Result<Opened> {
-        Ok(Opened {
-            store: Arc::clone(&self.0),
-            place: String::new(),
-            files: vec![PathBuf::from("none")],
-            is_in_process: true,
-        })
-    }
-
-    async fn open_again(&self, _: &Opened) -> Result<Option<Arc<dyn Store>>> {
-        Ok(None)
-    }
-
-    async fn remove(&self, _: &Opened) -> Result<()> {
-        Ok(())
-    }
-}
+use crate::testing::Shared;
 
 /// A case under way, with what others can do to its store meanwhile.
 struct Course {
@@ -37,7 +16,13 @@ struct Course {
 impl Course {
     async fn begun(workload: Workload, batch: bool) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let engine = StoreEngine::new("memory", Shared(Arc::clone(&store)));
+        let engine = StoreEngine::new(
+            "memory",
+            Shared {
+                store: Arc::clone(&store),
+                is_removed: Arc::default(),
+            },
+        );
         let engine = match batch {
             true => engine.in_batches(3.try_into().unwrap()),
             false => engine,

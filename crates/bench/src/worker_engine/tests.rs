@@ -7,37 +7,11 @@ use runstore_memory::{MemoryOptions, MemoryStore};
 use tokio::task::{JoinSet, yield_now};
 
 use super::*;
-use crate::{Opened, StoreEngine};
+use crate::StoreEngine;
+use crate::testing::Shared;
 
 /// Twice the least batch.
 const HANDLERS: usize = 20;
-
-struct Shared {
-    store: Arc<dyn Store>,
-    is_removed: Arc<AtomicBool>,
-}
-
-#[async_trait]
-impl Opener for Shared {
-    async fn open(&self, _: Durability) -> Result<Opened> {
-        Ok(Opened {
-            store: Arc::clone(&self.store),
-            place: String::new(),
-            // With a file that is its own no run is deleted in the end, so that a test can look.
-            files: vec![PathBuf::from("none")],
-            is_in_process: true,
-        })
-    }
-
-    async fn open_again(&self, _: &Opened) -> Result<Option<Arc<dyn Store>>> {
-        Ok(None)
-    }
-
-    async fn remove(&self, _: &Opened) -> Result<()> {
-        self.is_removed.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-}
 
 /// A case of the engine, and the store below it.
 struct Bench {
