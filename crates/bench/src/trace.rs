@@ -1,5 +1,7 @@
 //! The form of a trace, and how it is read.
 
+mod moments;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -91,6 +93,7 @@ pub struct Trace {
     /// In the order in which they began.
     pub(crate) calls: Vec<RecordedCall>,
     is_cut_off: bool,
+    missing: u64,
 }
 
 impl Trace {
@@ -126,6 +129,14 @@ impl Trace {
         self.is_cut_off
     }
 
+    /// How many beginnings and ends of calls are on no line, of those that were counted before the last one that is: 0 if
+    /// the trace is whole. A call that was under way when the recording ended, or when its application died, leaves its
+    /// beginning; a line that was lost since leaves a beginning and an end.
+    #[must_use]
+    pub const fn missing(&self) -> u64 {
+        self.missing
+    }
+
     /// Whether there is no call.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -158,7 +169,8 @@ impl Trace {
 /// - `outcome`: `{"answer": …}`, `{"error": …}` with the name of the error's kind, or `"dropped"`.
 ///
 /// Lines without anything in them are passed over, and so is the last one if it ends before its call and its line do:
-/// an application that dies leaves such a one.
+/// an application that dies leaves such a one. What else is missing is counted ([`Trace::missing`]); a line that is there
+/// twice is refused, for its call was made once.
 ///
 /// The lines are read one by one, but all calls are kept in memory: a call's line stands where the call ended, so
 /// that the first call may well be the last line.
@@ -194,11 +206,13 @@ pub fn read_trace(mut trace: impl BufRead) -> Result<Trace> {
         line: 1,
         what: what(),
     })?;
+    let missing = moments::missing(&calls)?;
     calls.sort_by_key(|call| call.number);
     Ok(Trace {
         header,
         calls,
         is_cut_off,
+        missing,
     })
 }
 

@@ -61,6 +61,31 @@ fn what_an_application_that_died_left_is_read_up_to_where_it_died() {
 }
 
 #[test]
+fn lines_that_are_missing_are_counted_and_a_line_that_is_there_twice_is_refused() {
+    let call = |number: u64, end: u64| {
+        let moments = format!("\"number\":{number},\"end\":{end},");
+        CALL.replace("\"number\":0,\"end\":1,", &moments)
+    };
+    let missing = |lines: &[&str]| read_trace(lines.join("\n").as_bytes()).unwrap().missing();
+    let (overlapping, within, last) = (call(2, 5), call(3, 4), call(6, 7));
+    assert_eq!(missing(&[HEADER]), 0);
+    assert_eq!(missing(&[HEADER, &within, &last, CALL, &overlapping]), 0);
+    assert_eq!(missing(&[HEADER, CALL, &overlapping, &last]), 2);
+    assert_eq!(missing(&[HEADER, &last]), 6);
+    // One that was under way to the end.
+    assert_eq!(missing(&[HEADER, CALL, &call(3, 4)]), 1);
+    assert_eq!(missing(&[HEADER, &call(1, u64::MAX)]), u64::MAX - 2);
+    assert_eq!(
+        told(&[HEADER, CALL, &overlapping, &within, &within]),
+        "line 5 of the trace: its call begins or ends at the moment 3, and so does that of line 4"
+    );
+    assert_eq!(
+        told(&[HEADER, &call(1, 2), CALL]),
+        "line 3 of the trace: its call begins or ends at the moment 1, and so does that of line 2"
+    );
+}
+
+#[test]
 fn only_a_trace_is_read_and_none_of_a_newer_form() {
     assert_eq!(
         told(&[]),

@@ -92,6 +92,38 @@ async fn an_answer_that_is_another_is_told_with_its_line() {
     );
 }
 
+#[tokio::test]
+async fn what_is_missing_and_how_long_it_takes_is_told_before_the_replay() {
+    let folder = Folder::new();
+    let trace = folder.path().join("trace.jsonl");
+    record(&trace).await;
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let mut lines = Vec::from_iter(text.split_inclusive('\n'));
+    let told = |timing| {
+        let store = ["--store", "memory:", "--timing", timing];
+        let replay = [&["bench", "replay", "trace.jsonl"][..], &store].concat();
+        String::from_utf8(folder.run(replay).stderr).unwrap()
+    };
+    assert_eq!(told("fast"), "");
+    let lasted = told("recorded");
+    assert!(
+        lasted.starts_with("trace.jsonl: the recording lasted "),
+        "{lasted}"
+    );
+    let event = lines.iter().position(|line| line.contains("add_event"));
+    let event = lines.remove(event.unwrap());
+    folder.write("trace.jsonl", lines.concat().as_bytes());
+    let missing = told("fast");
+    assert!(
+        missing.starts_with("trace.jsonl: 2 of the beginnings and ends of calls are on no line: "),
+        "{missing}"
+    );
+    lines.extend([event, event]);
+    folder.write("trace.jsonl", lines.concat().as_bytes());
+    let twice = told("fast");
+    assert!(twice.contains("and so does that of line "), "{twice}");
+}
+
 #[test]
 fn a_trace_that_cannot_be_read_is_refused_and_makes_no_store() {
     let folder = Folder::new();
