@@ -115,18 +115,25 @@ fn engine(store: &str, folder: &Path) -> std::result::Result<StoreEngine, Failur
         let problem = format!("--store {:?} is no engine; {hint}", shown(store));
         return Err(Failure::new(problem));
     }
+    // A question mark with nothing behind it, or with options that are nothing, makes no other engine.
+    let options = options.split('&').filter(|option| !option.is_empty());
+    let options = Vec::from_iter(options.map(str::to_owned));
+    let name = match options.as_slice() {
+        [] => backend.to_owned(),
+        options => format!("{backend}?{}", options.join("&")),
+    };
     let fresh = Fresh {
         backend: backend.to_owned(),
-        options: options.to_owned(),
+        options,
         folder: folder.to_owned(),
     };
-    Ok(StoreEngine::new(store, fresh))
+    Ok(StoreEngine::new(name, fresh))
 }
 
 /// Stores in fresh files, or in memory.
 struct Fresh {
     backend: String,
-    options: String,
+    options: Vec<String>,
     folder: PathBuf,
 }
 
@@ -145,7 +152,7 @@ impl Fresh {
         if durability == Durability::Relaxed && self.backend != "redb" {
             options.push("durability=relaxed");
         }
-        options.extend(self.options.split('&').filter(|option| !option.is_empty()));
+        options.extend(self.options.iter().map(String::as_str));
         Ok(format!("{}:{file}?{}", self.backend, options.join("&")))
     }
 }
@@ -155,7 +162,7 @@ impl Opener for Fresh {
     async fn open(&self, durability: Durability) -> Result<Opened> {
         if self.backend == "memory" {
             return Ok(Opened {
-                store: runstore::open(&format!("memory:?{}", self.options)).await?,
+                store: runstore::open(&format!("memory:?{}", self.options.join("&"))).await?,
                 place: String::new(),
                 files: Vec::new(),
                 is_in_process: true,

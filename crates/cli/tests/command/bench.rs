@@ -252,6 +252,10 @@ fn what_cannot_be_measured_is_refused_before_anything_is() {
             &["--store", "redb", "--store", "redb"],
             "--store names redb twice",
         ),
+        (
+            &["--store", "memory", "--store", "memory?&"],
+            "--store names memory twice",
+        ),
         (&["--dir", "nowhere"], "--dir nowhere is no folder"),
         (&["--dir", "text"], "--dir text is no folder"),
         (
