@@ -17,6 +17,9 @@ fn case(workload: Workload, workers: usize, durability: Durability) -> Case {
     }
 }
 
+/// More than three callers that fetch ten at once can have left over from the round before: so each round has a claim.
+const OPERATIONS: u64 = 31;
+
 /// That each operation is done once is checked by the engine itself: it refuses to end a case otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_engine_does_the_operations_of_each_round_at_the_durability_asked_for() {
@@ -27,7 +30,7 @@ async fn each_engine_does_the_operations_of_each_round_at_the_durability_asked_f
     let plan = Plan {
         cases: full.into_iter().chain([relaxed]).collect(),
         rounds: 2,
-        length: Length::Operations(23),
+        length: Length::Operations(OPERATIONS),
         folder: folder.path().to_owned(),
         allow_tmpfs: true,
         fsync: None,
@@ -47,9 +50,11 @@ async fn each_engine_does_the_operations_of_each_round_at_the_durability_asked_f
     assert_eq!(Vec::from_iter(done), Vec::from_iter(expected));
     for row in &report.rows {
         let operations = Vec::from_iter(row.rounds.iter().map(|round| round.operations));
-        assert_eq!(operations, [23, 23], "{}", row.engine);
+        assert_eq!(operations, [OPERATIONS; 2], "{}", row.engine);
         for round in &row.rounds {
-            let steps = Vec::from_iter(round.steps.iter().map(|of| of.step.as_str()));
+            let mut steps = Vec::from_iter(round.steps.iter().map(|of| of.step.as_str()));
+            // A caller that has tasks left over begins with a report.
+            steps.sort_unstable();
             assert_eq!(steps, ["claim", "report"], "{}", row.engine);
         }
     }
